@@ -1,0 +1,155 @@
+"""A total deadline for one HTTP call, whatever the other side does.
+
+The timeouts of `requests` bound the wait for the *next byte*: a header or a body that drips one byte a second
+outlives them for hours. Here a timer shuts the socket when the time of the whole call is up, from connecting (TLS
+handshake included) to the last byte of the body; the blocked read then ends at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from typing import Any, Self
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+_calls = threading.local()
+
+
+class Deadline:
+    """`with Deadline(15.0) as deadline:` around one call.
+
+    `deadline.passed` tells whether it was cut, `deadline.began` whether a byte of the request may have left.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.passed = False
+        self.began = False
+        self._lock = threading.Lock()
+        self._lines: list[_Line] = []
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        _calls.deadline = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _calls.deadline = None
+        with self._lock:
+            self._lines.clear()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a connection was made and nothing of the request was handed to it: a failed TLS handshake."""
+        return bool(self._lines) and not self.began
+
+    def watch(self, line: _Line) -> None:
+        """Shut this line when the time is up."""
+        with self._lock:
+            line.serve(self)
+            if line not in self._lines:
+                self._lines.append(line)
+            if self.passed:
+                line.shut(self)
+
+    def sending(self) -> None:
+        """The first bytes of the request are about to leave: from here on nobody knows what arrived."""
+        self.began = True
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.passed = True
+            for line in self._lines:
+                line.shut(self)
+
+
+class _Line:
+    """A second handle on a connection's socket: TLS takes the first one over, this one can still shut it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = socket.socket(fileno=os.dup(sock.fileno()))
+        self._lock = (
+            threading.Lock()
+        )  # so that no descriptor is shut that was closed and given to another meanwhile
+        self._caller: Deadline | None = None
+
+    def serve(self, caller: Deadline) -> None:
+        with self._lock:
+            self._caller = caller
+
+    def shut(self, caller: Deadline) -> None:
+        """Shut it, unless it went back to the pool a moment ago and serves somebody else's call by now."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._caller is caller:
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._lock:
+            self._socket.close()
+
+
+class _Watched:
+    """Tells the deadline of the calling thread which socket it is about to wait on."""
+
+    _line: _Line | None = None
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        self._line = _Line(sock)
+        self._watch()
+        return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._watch()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]
+        deadline: Deadline | None = getattr(_calls, "deadline", None)
+        if deadline:
+            deadline.sending()
+        super().send(data)  # type: ignore[misc]
+
+    def close(self) -> None:
+        if self._line:
+            self._line.close()
+            self._line = None
+        super().close()  # type: ignore[misc]
+
+    def _watch(self) -> None:
+        deadline: Deadline | None = getattr(_calls, "deadline", None)
+        if deadline and self._line:
+            deadline.watch(self._line)
+
+
+class _WatchedHTTP(_Watched, HTTPConnection):
+    pass
+
+
+class _WatchedHTTPS(_Watched, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """A transport adapter of `requests` whose connections obey the `Deadline` of their thread."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

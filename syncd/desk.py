@@ -1,0 +1,129 @@
+"""What an operator asks of a running daemon: decisions in review, letting a brake go.
+
+Only the process that holds the database's lock may write to it, and that is usually the daemon. So a command
+leaves its wish as a file in a folder beside the database, and the daemon carries it out within a second. When no
+daemon runs, the command takes the lock and does it itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from syncd.clock import Clock
+from syncd.directory import release_brake
+from syncd.errors import SyncdError
+from syncd.store import database, evidence, ledger, schema
+
+# How long a command waits for the daemon (seconds).
+PATIENCE = 15.0
+
+
+class NotDone(SyncdError):
+    """The wish was understood but could not be carried out; the text says why."""
+
+
+def carry_out(connection: Connection, clock: Clock, wish: dict[str, Any]) -> str:
+    """Do it; returns a sentence for the operator. Raises NotDone.
+
+    A wish is `{"do": "review", "seq": 7, "decision": "opt_out", "by": "ann"}` or `{"do": "release", "by": "ann"}`.
+    """
+    match wish.get("do"):
+        case "review":
+            return _resolve(connection, clock, int(wish["seq"]), str(wish["decision"]), str(wish["by"]))
+        case "release":
+            released = release_brake(connection, clock.now(), str(wish["by"]))
+            if not released:
+                raise NotDone("no brake is on")
+            return "released, and carried out at the next pass: " + "; ".join(released)
+        case other:
+            raise NotDone(f"unknown wish {other!r}")
+
+
+def _resolve(connection: Connection, clock: Clock, seq: int, decision: str, by: str) -> str:
+    row = connection.execute(select(schema.ledger).where(schema.ledger.c.seq == seq)).first()
+    if row is None or row.kind != "message":
+        raise NotDone(f"ledger entry {seq} is no text; see `syncd review list`")
+    if decision not in ("opt_in", "opt_out", "nothing"):
+        raise NotDone(f"{decision!r} is none of opt_in, opt_out, nothing")
+    decided = ledger.append(connection, clock.now(), "review", number=row.number, of=seq, decision=decision, by=by)
+    values = {"decision": decision, "decided": decided}
+    if connection.execute(select(schema.reviews).where(schema.reviews.c.seq == seq)).first():
+        connection.execute(update(schema.reviews).where(schema.reviews.c.seq == seq).values(values))
+    else:
+        connection.execute(insert(schema.reviews).values(seq=seq, **values))
+    evidence.mark_stale(connection, [row.number])
+    return f"text {seq} of {row.number} counts as {decision} from now on (ledger entry {decided})"
+
+
+def box(url: str) -> Path | None:
+    """The folder for wishes beside the database."""
+    path = database.file_of(url)
+    return path.with_name(path.name + ".wishes") if path else None
+
+
+def ask(url: str, wish: dict[str, Any], clock: Clock) -> str:
+    """Do it ourselves when nobody holds the database, else ask the one who does. Raises NotDone, ConfigProblem."""
+    database.open_reading(url).close()  # says so when there is no database
+    try:
+        mine = database.open_writing(url)
+    except database.Locked:
+        return _leave(url, wish)
+    try:
+        with mine.begin() as connection:
+            return carry_out(connection, clock, wish)
+    finally:
+        mine.close()
+
+
+def _leave(url: str, wish: dict[str, Any]) -> str:
+    folder = box(url)
+    if folder is None:
+        raise NotDone("this database has no folder for wishes")
+    name = f"{time.time_ns()}-{os.getpid()}"
+    draft, final, answer = folder / f".{name}", folder / f"{name}.wish", folder / f"{name}.answer"
+    try:
+        draft.write_text(json.dumps(wish), encoding="utf-8")
+        if os.geteuid() == 0:
+            owner = folder.stat()
+            os.chown(draft, owner.st_uid, owner.st_gid)
+        draft.rename(final)
+    except OSError as error:
+        raise NotDone(f"{folder}: {error.strerror}; run this as root or as the daemon's user") from error
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if answer.exists():
+            said = json.loads(answer.read_text(encoding="utf-8"))
+            answer.unlink(missing_ok=True)
+            if said["done"]:
+                return str(said["text"])
+            raise NotDone(str(said["text"]))
+        time.sleep(0.1)
+    final.unlink(missing_ok=True)
+    raise NotDone("the daemon did not answer; is it running? see `journalctl -u syncd`")
+
+
+def answer_all(url: str, mine: database.Database, clock: Clock, log: Any) -> int:
+    """Carry out what was left in the box; returns how many. Called by the daemon every second."""
+    folder = box(url)
+    if folder is None:
+        return 0
+    folder.mkdir(mode=0o700, exist_ok=True)
+    wishes = sorted(folder.glob("*.wish"))
+    for path in wishes:
+        try:
+            with mine.begin() as connection:
+                said = {"done": True, "text": carry_out(connection, clock, json.loads(path.read_text("utf-8")))}
+        except (SyncdError, ValueError, KeyError, TypeError) as error:
+            said = {"done": False, "text": str(error)}
+        log.info("an operator's wish", **said)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(said), encoding="utf-8")
+        path.unlink()
+        draft.rename(path.with_suffix(".answer"))
+    return len(wishes)

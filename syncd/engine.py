@@ -1,0 +1,232 @@
+"""SHELL: the four pieces of work of the daemon, each guarded, each safe to repeat at any time.
+
+`poll`, `watch_companies`, `refresh_directory` and `deliver` read, decide, commit and act; none keeps a transaction
+open during a network call. The daemon runs them in threads, `once` and the simulation one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from syncd.clock import Clock
+from syncd.connector import Connector
+from syncd.delivery import Delivered, Delivery
+from syncd.directory import Directory, Writes
+from syncd.errors import Stopping, StoreUnavailable
+from syncd.health import Health, Latch
+from syncd.intake import Intake, IntakeSettings, Pass
+from syncd.model import PhoneNumber, Rules
+from syncd.plan import BrakeLimits, Lane
+from syncd.primevox import Line, PrimeVox
+from syncd.store import ledger, mirror, texts
+from syncd.store.database import Database
+from syncd.store.times import stamp
+
+T = TypeVar("T")
+
+# A text from a number that no contact has may come from a contact created a moment ago: look again, but not more
+# often than every so many seconds.
+LOOK_AGAIN = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the engine works with, from the configuration."""
+
+    lines: tuple[Line, ...]
+    rules: Rules
+    intake: IntakeSettings
+    brake: BrakeLimits
+
+
+class Engine:
+    """One MSP: its lines, its PSA, its ledger. Thread-safe; different pieces of work may run at the same time."""
+
+    def __init__(
+        self,
+        database: Database,
+        source: PrimeVox,
+        psa: Connector,
+        clock: Clock,
+        log: Any,
+        setup: Setup,
+        *,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.setup = setup
+        self.work = threading.Event()  # something may have to be written
+        self.urgent_work = threading.Event()
+        self.refresh_soon = threading.Event()
+        self._database = database
+        self._psa = psa
+        self._clock = clock
+        self._log = log
+        self._looked_for: set[str] = set()
+        interval = setup.intake.poll_interval.total_seconds()
+        writes = Writes()
+        self._intake = Intake(database, source, clock, log, setup.intake)
+        self._directory = Directory(database, psa, clock, log, setup.brake, writes, beat)
+        self._delivery = Delivery(
+            database, psa, clock, log, setup.rules, interval, writes, beat=beat, batch_done=self.wake
+        )
+        keys = {line.api_key.get_secret_value(): Latch(clock) for line in setup.lines}
+        self.line_health = {
+            line.number: Health(
+                f"PrimeVOX number {line.number}", clock, log, interval, keys[line.api_key.get_secret_value()]
+            )
+            for line in setup.lines
+        }
+        latch = Latch(clock)
+        self.psa_health = {
+            what: Health(f"PSA {what}", clock, log, interval, latch)
+            for what in ("companies", "contacts", "opt-outs", "writes")
+        }
+
+    def start(self) -> None:
+        """Note the rules in the ledger where they changed; make every verdict again then."""
+        rules = _rules_entry(self.setup)
+        with self._database.begin() as connection:
+            texts.forget_lines(connection, [line.number for line in self.setup.lines])
+            if mirror.fact(connection, "rules") != rules:
+                mirror.set_fact(connection, "rules", rules)
+                ledger.append(connection, self._clock.now(), "rules", **rules)
+                mirror.everything_stale(connection)
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may have to be written."""
+        self.urgent_work.set()
+        self.work.set()
+
+    # --- the four pieces of work -------------------------------------------------------------------------
+
+    def poll(self, line: Line, budget: float | None = None) -> Pass | None:
+        """One pass over one of our numbers; None when it failed or its next try has not come."""
+        done = self._guarded(self.line_health[line.number], lambda: self._intake.poll(line, budget))
+        if done is None:
+            return None
+        if done.evidence:
+            self.wake()
+        if done.unmatched - self._looked_for:
+            self._looked_for |= done.unmatched
+            self.refresh_soon.set()
+        return done
+
+    def watch_companies(self) -> bool:
+        """Compare the companies; a company that was opted out gets its contacts read at once."""
+        opted_out = self._psa_work("companies", self._directory.watch_companies)
+        if opted_out is None:
+            return False
+        self.wake()
+        for company in opted_out:
+
+            def read(one: str = company) -> bool:
+                self._directory.refresh_contacts(one)
+                return True
+
+            if self._psa_work("contacts", read) is None:
+                self.refresh_soon.set()
+            self.wake()
+        return True
+
+    def refresh_directory(self) -> bool:
+        """Compare all contacts."""
+
+        def read() -> bool:
+            self._directory.refresh_contacts()
+            return True
+
+        done = self._psa_work("contacts", read)
+        self.wake()
+        return done is not None
+
+    def deliver(self, lanes: Collection[Lane] = tuple(Lane)) -> Delivered | None:
+        """Write what is due in these lanes; None when the PSA is in trouble or its next try has not come."""
+        if not self._opt_ins_ready():
+            lanes = [lane for lane in lanes if lane is not Lane.OPT_IN]
+        what = "opt-outs" if Lane.OPT_OUT in lanes and Lane.CASCADE not in lanes else "writes"
+        return self._psa_work(what, lambda: self._delivery.deliver(lanes))
+
+    def settle(self) -> int:
+        """Make the verdicts that new evidence has touched, without writing anything."""
+        return self._delivery.settle()
+
+    def log_head(self) -> None:
+        """Write the ledger's head to the log."""
+        self._directory.log_head()
+
+    def next_delivery(self) -> float:
+        """Seconds until a postponed write, or the PSA's next try, is due; at most 30."""
+        postponed = self._delivery.next_try()
+        if postponed == 0.0:
+            self.wake()
+        waits = [self.psa_health[what].wait() for what in ("opt-outs", "writes")]
+        return min(30.0, max(0.05, *waits, 30.0 if postponed is None else postponed))
+
+    # --- guards ------------------------------------------------------------------------------------------
+
+    def _guarded(self, health: Health, job: Callable[[], T]) -> T | None:
+        """Run a job; whatever it raises is told once, planned anew, and ends here."""
+        if not health.enter():
+            return None
+        try:
+            result = job()
+        except Stopping:
+            raise
+        except Exception as error:  # noqa: BLE001  the job guard: one failing piece of work never ends another
+            health.failed(error)
+            return None
+        health.worked()
+        return result
+
+    def _psa_work(self, what: str, job: Callable[[], T]) -> T | None:
+        health = self.psa_health[what]
+        before = health.error
+        tried = health.enter()
+        result = self._guarded(health, job) if tried else None
+        if tried and (health.error != before or (result is not None and what in ("companies", "contacts"))):
+            self._remember(what, health, worked=result is not None)
+        return result
+
+    def _remember(self, what: str, health: Health, *, worked: bool) -> None:
+        """Keep for `status` how the PSA does."""
+        try:
+            with self._database.begin() as connection:
+                fact = mirror.fact(connection, f"psa:{what}") or {"last_good": None}
+                fact["error"] = health.error
+                if worked:
+                    fact["last_good"] = stamp(self._clock.now())
+                mirror.set_fact(connection, f"psa:{what}", fact)
+        except StoreUnavailable as error:
+            self._log.error("the database refused", error=str(error), alert=True)
+
+    def _opt_ins_ready(self) -> bool:
+        """Opt-ins wait until every line that can be read was read through once: an opt-out may be on the next."""
+        with self._database.begin() as connection:
+            unread = texts.incomplete_lines(connection, [line.number for line in self.setup.lines])
+        return all(self.line_health[PhoneNumber(number)].error is not None for number in unread)
+
+
+def _rules_entry(setup: Setup) -> dict[str, Any]:
+    """The policy settings in force, as the ledger keeps them."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, timedelta):
+            return value.total_seconds()
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return (
+            [plain(item) for item in value]
+            if isinstance(value, Sequence) and not isinstance(value, str)
+            else value
+        )
+
+    return {
+        "policy": plain(asdict(setup.rules)),
+        "vocabulary": plain(asdict(setup.intake.vocabulary)),
+        "review_history": setup.intake.review_history,
+    }

@@ -1,0 +1,348 @@
+"""One way to call a service: TLS, a total deadline, a size cap, no redirects, a pace, no leaks.
+
+Why not plain `requests`: it forwards unknown credential headers to another host on a redirect, turns a redirected
+PATCH into a GET that returns 200, takes credentials from ~/.netrc and proxies from the environment, has no total
+timeout and no size limit, and puts the URL, with PrimeVOX's key in its query, into the text of its exceptions.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from html.entities import codepoint2name
+from http.cookiejar import DefaultCookiePolicy
+from ipaddress import ip_address
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from pydantic import SecretStr
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+
+from syncd import __version__
+from syncd.clock import Clock
+from syncd.deadline import Deadline, DeadlineAdapter
+from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, Permanent, ShapeChanged, Stopping, Transient
+from syncd.pace import Limits, Pace
+
+__all__ = ["Answer", "Client", "Limits", "Transport", "before_sending", "checked_base_url"]
+
+# Called right before a writing request leaves, after it has waited for its turn. The shell sets it to raise
+# `Superseded` when newer evidence came in meanwhile.
+before_sending: ContextVar[Callable[[], None] | None] = ContextVar("before_sending", default=None)
+
+LONGEST_RETRY_AFTER = 900.0
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer. `what` names the request in messages ("GET /V1.0/Contacts/7"), without its query.
+
+    `hidden` are the secrets of the request; a server that repeats them on its error page gets them no further.
+    """
+
+    what: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    def json(self, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+        """The body as JSON. BOMs or blanks around it are tolerated; anything else raises ShapeChanged, NaN too.
+
+        `pairs` is json's `object_pairs_hook`, for callers who must see repeated keys.
+        """
+        try:
+            return json.loads(
+                self.content.decode("utf-8").strip("\ufeff \t\r\n"),
+                object_pairs_hook=pairs,
+                parse_constant=_refuse_constant,
+            )
+        except (ValueError, RecursionError):
+            kind = "not JSON" if self.content.strip() else "empty"
+        # Raised outside of `except`: json's own exception holds the whole body, texts of people included.
+        raise ShapeChanged(f"{self.what}: the answer is {kind}: {self.excerpt()}")
+
+    def excerpt(self) -> str:
+        """The start of the body, fit for a log line: printable, short, secrets and long numbers hidden."""
+        text = _without(self.content[:65_536].decode("utf-8", "replace"), self.hidden)[:600]
+        text = re.sub(r"[^\x20-\x7e]+", " ", text)
+        return re.sub(r"\d(?=\d{4})(?<=\d{3}\d)", "*", text)[:200].strip() or "(nothing)"
+
+    def must_be_good(self) -> Answer:
+        """Itself when the status is 2xx; else the exception that its status stands for."""
+        if 200 <= self.status < 300:
+            return self
+        said = f"{self.what}: HTTP {self.status}: {self.excerpt()}"
+        if self.status == 401:
+            raise AuthRefused(said)
+        if self.status in (408, 425, 429) or self.status >= 500:
+            raise Transient(said, retry_after=self.retry_after())
+        raise Permanent(said, status=self.status)
+
+    def retry_after(self) -> float | None:
+        """Seconds that the service asks us to wait (1 to 900), or None where it says nothing usable."""
+        raw = next((v for k, v in self.headers.items() if k.lower() == "retry-after"), "").strip()
+        seconds: float
+        if re.fullmatch(r"-?\d{1,12}(\.\d+)?", raw):
+            seconds = float(raw)
+        else:
+            try:
+                then = email.utils.parsedate_to_datetime(raw)
+                # Both ends of this difference are the server's clock where it sends one, so ours may be wrong.
+                date = next((v for k, v in self.headers.items() if k.lower() == "date"), "")
+                seconds = (then - email.utils.parsedate_to_datetime(date)).total_seconds()
+            except (ValueError, TypeError):
+                return None
+        return min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
+
+
+def checked_base_url(url: str) -> str:
+    """The URL without its trailing slash, if we may send credentials there; else ValueError says why not."""
+    parts = urlsplit(url.strip())
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must be https (http is for loopback addresses only)")
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\\]", url.strip()):
+        raise ValueError("must be a URL such as https://host.example")
+    if parts.port == 0:  # reading it also refuses ports that are none
+        raise ValueError("must not name port 0")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold neither credentials nor a query")
+    return url.strip().rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Transport:
+    """Makes clients that share one pace. One per service."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self.pace = Pace(clock, limits)
+        self._clock = clock
+        self._clients: list[Client] = []
+
+    def client(
+        self,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float = 30.0,
+        max_bytes: int = 32 * 2**20,
+    ) -> Client:
+        """A client for one base URL. `deadline` is seconds for a whole call, `max_bytes` counts decompressed."""
+        try:
+            base_url = checked_base_url(base_url)
+        except ValueError as error:
+            raise ConfigProblem(f"a service's base URL {error}") from error
+        client = Client(base_url, headers or {}, self.pace, self._clock, deadline, max_bytes)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            client.close()
+
+
+class Client:
+    """Calls one service. Thread-safe. Every method raises the exceptions of `syncd.errors` only.
+
+    A *read* that broke on the way is tried once more; a *write* never is: whether it arrived is unknown then,
+    which is `Ambiguous`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        pace: Pace,
+        clock: Clock,
+        deadline: float,
+        max_bytes: int,
+    ) -> None:
+        self.base_url = base_url
+        self._pace = pace
+        self._clock = clock
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"User-Agent": f"syncd/{__version__}", "Accept": "application/json"})
+        self._session.headers.update(headers)
+        adapter = DeadlineAdapter(pool_maxsize=max(8, pace.limits.concurrency))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> Answer:
+        """Read. `params` are URL-encoded, a SecretStr among them is unwrapped; `more` goes to `read`."""
+        return self.read("GET", path, params=params, **more)
+
+    def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request that changes nothing (queries by POST too); `body` goes as JSON, `form` as a form.
+
+        Returns answers of every status but 3xx; see `Answer.must_be_good`.
+        """
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Broken),
+            stop=tenacity.stop_after_attempt(2),
+            wait=tenacity.wait_random(0.1, 0.4),
+            sleep=self._pause,
+            reraise=True,
+        )
+        return tries(self._send, method, path, params, body, headers, form)
+
+    def _pause(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def write(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request that changes something, once. Raises Ambiguous when it left and its answer was lost."""
+        return self._send(method, path, None, body, headers, None, writing=True)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+        writing: bool = False,
+    ) -> Answer:
+        what = f"{method} {path}"
+        failure: Exception
+        with self._pace.turn(), Deadline(self._deadline) as deadline:
+            if self._clock.stopping:
+                raise Stopping("asked to stop")
+            guard = before_sending.get()
+            if writing and guard:
+                guard()
+            try:
+                answer = self._exchange(what, method, path, params, body, headers, form)
+                if not deadline.passed:
+                    return self._refuse_redirect(answer)
+                # A body without a length looks complete when the deadline cuts it.
+                late = f"no complete answer within {deadline.seconds:g} s"
+                failure = Ambiguous(f"{what}: sent, but {late}") if writing else Transient(f"{what}: {late}")
+            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                failure = self._explain(what, error, deadline, writing)
+        # Raised outside of `except`: requests' own exception holds the URL, and with it PrimeVOX's key.
+        raise failure
+
+    def _exchange(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+    ) -> Answer:
+        # Secrets are unwrapped in this frame only: no traceback of ours, locals or not, ever shows it.
+        hidden = tuple(v.get_secret_value() for v in (params or {}).values() if isinstance(v, SecretStr))
+        plain = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in (params or {}).items()}
+        with self._session.request(
+            method,
+            self.base_url + path,
+            params=plain,
+            json=body,
+            data=form,
+            headers=headers,
+            # Connecting may take this long for *each* address of the host: where IPv6 leads nowhere, the time of
+            # the call must still suffice for the next address.
+            timeout=(min(5.0, self._deadline / 2), self._deadline),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > self._max_bytes:
+                    raise _TooLarge(f"{what}: the answer is larger than {self._max_bytes} bytes")
+            return Answer(what, response.status_code, dict(response.headers), bytes(content), hidden)
+
+    def _refuse_redirect(self, answer: Answer) -> Answer:
+        if 300 <= answer.status < 400:
+            raise ShapeChanged(
+                f"{answer.what}: HTTP {answer.status}, a redirect, was not followed; is the base URL right?"
+            )
+        return answer
+
+    def _explain(self, what: str, error: Exception, deadline: Deadline, writing: bool) -> Exception:
+        if isinstance(error, _TooLarge):
+            return Ambiguous(f"{what}: sent, but {error}") if writing else ShapeChanged(str(error))
+        if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)) and not deadline.began:
+            return Permanent(f"{what}: not sent: the request holds something that cannot be sent")
+        if deadline.unsent and isinstance(error, requests.exceptions.SSLError) and not deadline.passed:
+            return Transient(f"{what}: the TLS connection was refused: certificate or protocol not accepted")
+        if deadline.unsent or _never_left(error):
+            return Transient(f"{what}: no connection to the service")
+        lost = f"no complete answer within {deadline.seconds:g} s" if deadline.passed else "the connection broke"
+        if isinstance(error, requests.exceptions.Timeout):
+            lost = f"no complete answer within {deadline.seconds:g} s"
+        if writing:
+            return Ambiguous(f"{what}: sent, but {lost}")
+        slow = deadline.passed or isinstance(error, requests.exceptions.Timeout)
+        return Transient(f"{what}: {lost}") if slow else _Broken(f"{what}: {lost}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without these secrets, plain or in the disguises in which a server may repeat them."""
+    for secret in filter(None, secrets):
+        text = re.sub("".join(map(_in_any_disguise, secret)), "***", text, flags=re.IGNORECASE)
+    return text
+
+
+def _in_any_disguise(char: str) -> str:
+    """A pattern for one character: plain, %-encoded once or more, as an HTML entity, escaped as in JSON."""
+    percent = "".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "replace"))
+    entity = f"&(?:amp;)*(?:#0*{ord(char)}|#x0*{ord(char):x}|{codepoint2name.get(ord(char), 'apos')});"
+    return rf"\\{{0,8}}(?:{re.escape(char)}|{percent}|{entity}|u{ord(char):04x})"
+
+
+class _Broken(Transient):
+    """The line broke, at once: worth one more try for a read. A slow line is not: it used its time up."""
+
+
+class _TooLarge(OSError):
+    pass
+
+
+def _never_left(error: Exception) -> bool:
+    """Whether the request surely did not reach the service."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

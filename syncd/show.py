@@ -1,0 +1,171 @@
+"""How people see it: tables and sentences on a terminal. Texts of strangers are made printable first."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syncd.connector import Grade, Report
+
+CONSENT = {"opted_in": "opted in", "opted_out": "opted out", None: "–"}
+_COLOUR = {"opted_in": "green", "opted_out": "red"}
+EXPORTED: tuple[str, ...] = (
+    *("seq", "at", "kind", "number", "text", "sent", "contact", "company", "before", "after"),
+    *("intent", "rule", "clause", "reason", "result", "prev", "hash", "entry"),
+)
+
+
+def console() -> Console:
+    """Standard output; plain when it is not a terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """One line without control characters, terminal escapes or marks that turn the direction of a line."""
+    clean = "".join(" " if char in "\r\n\t" else char for char in text)
+    clean = "".join("·" if unicodedata.category(char)[0] == "C" else char for char in clean)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def consent(value: str | None) -> Text:
+    """An opt-in value, coloured."""
+    return Text(CONSENT[value], style=_COLOUR.get(value or "", "dim"))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], title: str | None = None) -> Table:
+    """A plain table; every cell is taken literally."""
+    made = Table(*columns, title=title, title_justify="left", header_style="bold", expand=False)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
+    return made
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def status(found: dict[str, Any]) -> None:
+    """`syncd status` for people: what needs somebody first."""
+    out = console()
+    brake = found["brake"]
+    if brake:
+        state = "released, goes on at the next pass" if "released" in brake else "held; `syncd brake release`"
+        out.print(Text(f"BRAKE: {brake['what']}: {brake['detail']} ({state})", style="bold red"))
+    for one in found["parked"]:
+        out.print(
+            Text(
+                f"PARKED: contact {one['contact']} ({printable(one['name'])}) should be {CONSENT[one['wanted']]}: "
+                f"{printable(one['reason'] or '')}; tried {one['attempts']} times since {one['since'][:19]}",
+                style="red",
+            )
+        )
+    words = {
+        "pending": "writes to the PSA still to be done",
+        "held": "opt-ins held until the company approves",
+        "review": "texts that wait for a person (`syncd review list`)",
+        "unmatched": "numbers that no contact has",
+        "unproven": "contacts that show opted in without evidence",
+    }
+    for key, meaning in words.items():
+        out.print(f"{found[key]:>6}  {meaning}")
+    rows = [
+        (one["number"], (one["last_good_pass"] or "never")[:19], one["error"] or one["gap"] or "ok")
+        for one in found["numbers"]
+    ]
+    out.print(table(("our number", "last good pass (UTC)", "state"), rows))
+    psa = [(what, (one["last_good"] or "–")[:19], one["error"] or "ok") for what, one in found["psa"].items()]
+    out.print(table(("PSA", "last good pass (UTC)", "state"), psa))
+
+
+def explanation(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> None:
+    """`syncd explain` for people."""
+    out = console()
+    out.print(Text(f"May we text {found['number']}?  {found['reason']}", style="bold"))
+    for one in found["contacts"]:
+        out.print()
+        active = "" if one["active"] else ", inactive"
+        out.print(Text(f"{printable(one['name'])} (contact {one['id']}{active})", style="bold"))
+        out.print(Text(f"  company:  {printable(str(one['company']))}, {one['company_state']}"))
+        out.print(
+            Text("  the PSA shows: "), consent(one["shown"]), Text("   it should show: "), consent(one["desired"])
+        )
+        out.print(Text(f"  because:  {one['reason']}  [clause {one['clause']}]"))
+    if entries:
+        out.print()
+        rows = [(str(one["seq"]), (one.get("sent") or one["at"])[:19], one["kind"], _gist(one)) for one in entries]
+        out.print(table(("ledger", "when (UTC)", "what", "evidence"), rows))
+
+
+def _gist(entry: dict[str, Any]) -> str:
+    if entry["kind"] == "message":
+        return f"“{printable(entry['text'])}” → {entry['intent']} ({entry['rule']})"
+    if entry["kind"] in ("company", "staff"):
+        return f"{entry.get('name') or 'contact ' + str(entry['contact'])}: {entry['before']} → {entry['after']}"
+    return printable(json.dumps({key: value for key, value in entry.items() if key in EXPORTED and value}))
+
+
+def review(found: Sequence[dict[str, Any]]) -> None:
+    """`syncd review list` for people."""
+    out = console()
+    if not found:
+        out.print("Nothing waits in review.")
+        return
+    rows = [
+        (
+            str(one["seq"]),
+            one["sent"][:19],
+            one["number"],
+            ", ".join(one["contacts"]) or "–",
+            one["text"],
+            f"{one['reads']}: {one['why']}",
+        )
+        for one in found
+    ]
+    out.print(table(("item", "sent (UTC)", "number", "contacts", "text", "why"), rows))
+    out.print("Decide with: syncd review resolve ITEM opt_in|opt_out|nothing")
+
+
+def report(made: Report, heading: str) -> None:
+    """What a connector's check found."""
+    out = console()
+    marks = {
+        Grade.OK: Text("ok", "green"),
+        Grade.NOTE: Text("note", "yellow"),
+        Grade.FAIL: Text("FAIL", "bold red"),
+    }
+    rows = [(marks[one.grade], one.what, one.detail) for one in made.findings]
+    out.print(table(("", "what", "found"), rows, heading))
+
+
+def export(found: Iterable[tuple[dict[str, Any], str, str]], form: str, out: TextIO) -> int:
+    """Write ledger entries as JSON Lines or CSV; returns how many."""
+    count = 0
+    writer = csv.writer(out)
+    if form == "csv":
+        writer.writerow(EXPORTED)
+    for entry, body, digest in found:
+        count += 1
+        if form == "csv":
+            whole = entry | {"hash": digest, "entry": body}
+            writer.writerow([_cell(whole.get(name)) for name in EXPORTED])
+        else:
+            out.write(json.dumps(entry | {"hash": digest}, sort_keys=True, ensure_ascii=True) + "\n")
+    return count
+
+
+def _cell(value: Any) -> str:
+    """A CSV cell that no spreadsheet takes for a formula, and no terminal for a command."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "·" for char in text)
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not text[1:].isdigit() else text

@@ -1,0 +1,184 @@
+"""Opening the database: pragmas, one writing process, migrations, and errors in our own words.
+
+SQLite before 3.51.3 can corrupt a WAL database when one connection resets the log while another one checkpoints,
+and Debian 12 ships 3.40.1. So exactly one connection in the world writes and checkpoints: the one of the process
+that holds the lock beside the database, shared by its threads under a mutex. Other processes (`status`, `explain`,
+`ledger`) open the file read-only, which never checkpoints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from syncd.errors import ConfigProblem, StoreUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """One open database. `begin` gives a transaction; `close` lets go of the file and the lock."""
+
+    def __init__(self, url: str, *, lock: ProcessLock | None = None, read_only: bool = False) -> None:
+        self._lock = lock
+        self._mutex = threading.RLock()
+        self._engine = create_engine(_readable(url) if read_only else url, **_options(url))
+        if make_url(url).get_backend_name() == "sqlite":
+            event.listen(self._engine, "connect", _read_only_pragmas if read_only else _pragmas)
+            event.listen(self._engine, "begin", _begin_reading if read_only else _begin)
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction: all of it happens, or nothing. Raises StoreUnavailable when the database refuses."""
+        try:
+            with self._mutex, self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreUnavailable(
+                f"the database refused: {error.orig}; nothing of this step was stored"
+            ) from None
+
+    def close(self) -> None:
+        """Close the connection, then give the lock back."""
+        with self._mutex:
+            self._engine.dispose()
+        if self._lock:
+            self._lock.release()
+
+    def migrate(self) -> None:
+        """Bring the schema up to date. Raises ConfigProblem for a database of a newer syncd."""
+        script = ScriptDirectory(str(MIGRATIONS))
+        known = {revision.revision for revision in script.walk_revisions()}
+        with self.begin() as connection:
+            current = MigrationContext.configure(connection).get_current_heads()
+            if unknown := set(current) - known:
+                raise ConfigProblem(
+                    f"the database was written by a newer syncd (schema {', '.join(sorted(unknown))}); "
+                    f"install that version again, or restore the backup made before the upgrade"
+                )
+            if set(current) == set(script.get_heads()):
+                return
+            config = AlembicConfig()
+            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+class ProcessLock:
+    """One process per database. The lock ends with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigProblem when another process holds it, or the folder cannot be written."""
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if os.geteuid() == 0:  # a command run by root must not lock the service's own user out
+                owner = path.parent.stat()
+                os.fchown(self._file, owner.st_uid, owner.st_gid)
+        except OSError as error:
+            raise ConfigProblem(
+                f"{path}: cannot be opened ({error.strerror}); is store.url right, and may this user write there?"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise Locked(
+                f"{path}: another syncd works with this database; only one may. Stop that one first "
+                f"(systemctl stop syncd), or give this one a store.url of its own"
+            ) from error
+
+    def release(self) -> None:
+        """Let the next process in."""
+        os.close(self._file)
+
+
+class Locked(ConfigProblem):
+    """Another process works with this database."""
+
+
+def file_of(url: str) -> Path | None:
+    """The database file of an SQLite URL; None for a database in memory or on a server."""
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or parts.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parts.database))
+
+
+def open_writing(url: str) -> Database:
+    """Take the lock, open, migrate. Raises ConfigProblem or StoreUnavailable."""
+    path = file_of(url)
+    lock = ProcessLock(path.with_name(path.name + ".lock")) if path else None
+    if path and not path.exists():  # created here so that it never exists with other permissions
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    database = Database(url, lock=lock)
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_reading(url: str) -> Database:
+    """Open to look only, beside a running daemon or without one. Raises ConfigProblem when there is nothing."""
+    path = file_of(url)
+    if path and not path.exists():
+        raise ConfigProblem(f"{path}: there is no database yet; run `syncd run` or `syncd once` first")
+    return Database(url, read_only=True)
+
+
+def _options(url: str) -> dict[str, Any]:
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False, "timeout": 10}}
+    return {"pool_pre_ping": True}
+
+
+def _readable(url: str) -> str | URL:
+    path = file_of(url)
+    return f"sqlite:///file:{path.absolute()}?mode=ro&uri=true" if path else url
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a committed opt-out survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous")
+    if cursor.fetchone()[0] != 2:
+        raise ConfigProblem("this SQLite does not accept synchronous=FULL; committed opt-outs would not be safe")
+    cursor.close()
+
+
+def _read_only_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def quick_check(connection: Connection) -> str | None:
+    """What SQLite finds wrong with its own file, or None."""
+    if connection.dialect.name != "sqlite":
+        return None
+    found = connection.execute(text("PRAGMA quick_check")).scalar()
+    return None if found == "ok" else str(found)

@@ -1,0 +1,1 @@
+"""Schema migrations, oldest first. A released one is never edited."""

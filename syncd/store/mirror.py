@@ -1,0 +1,301 @@
+"""The mirror of the PSA: companies, contacts, who belonged where, and what is to be written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, delete, func, insert, or_, select, update
+
+from syncd.model import Cause, Company, CompanyState, Consent, Contact, Verdict
+from syncd.plan import Lane, Mirror
+from syncd.store.evidence import mark_stale, mirror_columns, mirror_of
+from syncd.store.schema import companies, company_steps, contact_numbers, contacts, facts, memberships
+from syncd.store.times import stamp
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCompany:
+    """A company as recorded; `listed` tells whether the last good list had it."""
+
+    id: str
+    name: str
+    state: CompanyState
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContact:
+    """A contact as mirrored."""
+
+    contact: Contact
+    gone: bool
+    mirror: Mirror
+
+
+# --- companies -------------------------------------------------------------------------------------------
+
+
+def known_companies(connection: Connection) -> dict[str, KnownCompany]:
+    """Every company ever seen."""
+    rows = connection.execute(select(companies))
+    return {row.id: KnownCompany(row.id, row.name, CompanyState(row.state), row.listed) for row in rows}
+
+
+def save_company(connection: Connection, company: Company, *, listed: bool, new: bool) -> None:
+    """Store what the list showed of a company."""
+    values = {"name": company.name, "state": company.state.value, "listed": listed}
+    if new:
+        connection.execute(insert(companies).values(id=company.id, **values))
+    else:
+        connection.execute(update(companies).where(companies.c.id == company.id).values(values))
+
+
+def save_step(connection: Connection, company: str, seq: int, now: datetime, state: CompanyState) -> None:
+    """Store a change of a company's state, and make the verdicts of its people again."""
+    step = {"company": company, "seq": seq, "at": stamp(now), "state": state.value}
+    connection.execute(insert(company_steps).values(step))
+    connection.execute(update(contacts).where(contacts.c.company == company).values(stale=True))
+
+
+def not_opted_out(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """How many contacts of each of these companies do not show opted out."""
+    found: dict[str, int] = {}
+    ordered = list(ids)
+    for start in range(0, len(ordered), 500):
+        wanted = (
+            select(contacts.c.company, func.count())
+            .where(contacts.c.company.in_(ordered[start : start + 500]), contacts.c.gone.is_(False))
+            .where(or_(contacts.c.shown.is_(None), contacts.c.shown != Consent.OPTED_OUT.value))
+            .group_by(contacts.c.company)
+        )
+        found |= {row[0]: row[1] for row in connection.execute(wanted)}
+    return found
+
+
+# --- contacts --------------------------------------------------------------------------------------------
+
+
+def known_contacts(
+    connection: Connection, *, company: str | None = None, ids: Sequence[str] = ()
+) -> dict[str, KnownContact]:
+    """Mirrored contacts: of one company or with these ids, or all when neither is given."""
+    wanted = select(contacts)
+    if company is not None or ids:
+        wanted = wanted.where(or_(contacts.c.company == company, contacts.c.id.in_(ids)))
+    rows = {row.id: row for row in connection.execute(wanted)}
+    numbers: dict[str, list[Any]] = {contact_id: [] for contact_id in rows}
+    owned = select(contact_numbers)
+    if company is not None or ids:
+        owned = owned.where(contact_numbers.c.contact.in_(wanted.with_only_columns(contacts.c.id)))
+    for row in connection.execute(owned):
+        numbers[row.contact].append(row.number)
+    return {
+        row.id: KnownContact(
+            Contact(
+                row.id,
+                row.company,
+                row.name,
+                tuple(sorted(numbers[row.id])),
+                row.active,
+                Consent(row.shown) if row.shown else None,
+            ),
+            row.gone,
+            mirror_of(row),
+        )
+        for row in rows.values()
+    }
+
+
+def add_contacts(connection: Connection, found: Sequence[tuple[Contact, Mirror]], now: datetime) -> None:
+    """Store contacts seen for the first time."""
+    if not found:
+        return
+    fresh = {
+        "gone": False,
+        "stale": True,
+        "desired": None,
+        "cause": "nobody",
+        "clause": "",
+        "reason": "",
+        "evidence": "[]",
+        "held": False,
+        "review": "[]",
+        "attempts": 0,
+    }
+    connection.execute(
+        insert(contacts),
+        [fresh | _facts_of(contact) | {"id": contact.id} | mirror_columns(mirror) for contact, mirror in found],
+    )
+    connection.execute(
+        insert(memberships),
+        [{"contact": contact.id, "since": stamp(now), "company": contact.company_id} for contact, _ in found],
+    )
+    _add_numbers(connection, [contact for contact, _ in found])
+
+
+def change_contact(connection: Connection, before: KnownContact, contact: Contact, now: datetime) -> None:
+    """Store who a contact is now: name, company, numbers, active."""
+    values = _facts_of(contact) | {"gone": False, "stale": True}
+    connection.execute(update(contacts).where(contacts.c.id == contact.id).values(values))
+    if contact.company_id != before.contact.company_id:
+        present = and_(memberships.c.contact == contact.id, memberships.c.until.is_(None))
+        connection.execute(update(memberships).where(present).values(until=stamp(now)))
+        entered = {"contact": contact.id, "since": stamp(now), "company": contact.company_id}
+        connection.execute(insert(memberships).values(entered))
+    if set(contact.numbers) != set(before.contact.numbers):
+        connection.execute(delete(contact_numbers).where(contact_numbers.c.contact == contact.id))
+        _add_numbers(connection, [contact])
+        mark_stale(connection, before.contact.numbers)
+    mark_stale(connection, contact.numbers)
+
+
+def mark_gone(connection: Connection, known: KnownContact) -> None:
+    """The PSA no longer has this contact; its evidence stays, and so does its row."""
+    connection.execute(update(contacts).where(contacts.c.id == known.contact.id).values(gone=True, stale=True))
+    mark_stale(connection, known.contact.numbers)
+
+
+def save_mirror(connection: Connection, contact_id: str, mirror: Mirror, *, stale: bool = False) -> None:
+    """Store what is known of the opt-in field."""
+    values: dict[str, object] = mirror_columns(mirror)
+    if stale:
+        values["stale"] = True
+    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+
+
+def _facts_of(contact: Contact) -> dict[str, object]:
+    return {"company": contact.company_id, "name": contact.name, "active": contact.active}
+
+
+def _add_numbers(connection: Connection, found: Iterable[Contact]) -> None:
+    rows = [{"number": number, "contact": contact.id} for contact in found for number in set(contact.numbers)]
+    if rows:
+        connection.execute(insert(contact_numbers), rows)
+        mark_stale(connection, {str(row["number"]) for row in rows})
+
+
+# --- verdicts and writes ---------------------------------------------------------------------------------
+
+
+def stale_contacts(connection: Connection, limit: int) -> list[str]:
+    """Contacts whose verdict must be made again."""
+    wanted = select(contacts.c.id).where(contacts.c.stale.is_(True)).limit(limit)
+    return [row.id for row in connection.execute(wanted)]
+
+
+def everything_stale(connection: Connection) -> None:
+    """The rules changed: make every verdict again."""
+    connection.execute(update(contacts).values(stale=True))
+
+
+def save_verdict(connection: Connection, contact_id: str, verdict: Verdict, *, waits: bool, now: datetime) -> None:
+    """Store a verdict; `waits` when the PSA must be told about it."""
+    same = contacts.c.desired.is_not_distinct_from(verdict.desired)
+    values: dict[str, object] = {
+        "stale": False,
+        "attempts": case((same, contacts.c.attempts), else_=0),
+        "trouble": case((same, contacts.c.trouble), else_=None),
+        "desired": verdict.desired,
+        "cause": verdict.cause.value,
+        "clause": verdict.clause,
+        "reason": verdict.reason,
+        "evidence": json.dumps(verdict.evidence),
+        "held": verdict.held,
+        "review": json.dumps(verdict.review),
+    }
+    if waits:
+        values["wanted_since"] = func.coalesce(contacts.c.wanted_since, stamp(now))
+    else:
+        values |= {"wanted_since": None, "attempts": 0, "trouble": None}
+    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A contact whose field must be written."""
+
+    id: str
+    company_id: str | None
+    verdict: Verdict
+    mirror: Mirror
+    attempts: int
+
+
+_WAITING = and_(contacts.c.wanted_since.is_not(None), contacts.c.gone.is_(False))
+_OPT_IN = contacts.c.desired == Consent.OPTED_IN.value
+_CASCADE = and_(contacts.c.desired == Consent.OPTED_OUT.value, contacts.c.cause == Cause.COMPANY.value)
+_OPT_OUT = and_(contacts.c.desired == Consent.OPTED_OUT.value, contacts.c.cause != Cause.COMPANY.value)
+_LANES = {Lane.OPT_OUT: _OPT_OUT, Lane.CASCADE: _CASCADE, Lane.OPT_IN: _OPT_IN}
+
+
+def waiting(connection: Connection, lane: Lane, *, limit: int) -> list[Waiting]:
+    """What must be written in this lane, the longest waiting first."""
+    wanted = select(contacts).where(_WAITING, _LANES[lane])
+    rows = connection.execute(wanted.order_by(contacts.c.wanted_since, contacts.c.id).limit(limit))
+    return [_waiting(row) for row in rows]
+
+
+def waiting_one(connection: Connection, contact_id: str) -> Waiting | None:
+    """The same for one contact, in whatever lane."""
+    row = connection.execute(select(contacts).where(_WAITING, contacts.c.id == contact_id)).first()
+    return _waiting(row) if row else None
+
+
+def _waiting(row: Any) -> Waiting:
+    return Waiting(row.id, row.company, verdict_of(row), mirror_of(row), row.attempts)
+
+
+def verdict_of(row: Any) -> Verdict:
+    """The stored verdict of a contact from its row."""
+    return Verdict(
+        Consent(row.desired) if row.desired else None,
+        row.clause,
+        row.reason,
+        Cause(row.cause),
+        tuple(json.loads(row.evidence)),
+        row.held,
+        tuple(json.loads(row.review)),
+    )
+
+
+def verdict_and_attempts(connection: Connection, contact_id: str) -> tuple[Verdict, int]:
+    """The stored verdict of a contact, and how many writes of it have failed in a row."""
+    row = connection.execute(select(contacts).where(contacts.c.id == contact_id)).one()
+    return verdict_of(row), row.attempts
+
+
+def save_trouble(connection: Connection, contact_id: str, attempts: int, trouble: str) -> None:
+    """Record why a write did not succeed."""
+    values = {"attempts": attempts, "trouble": trouble}
+    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+
+
+def count_waiting(connection: Connection) -> int:
+    """How many contacts must still be written, parked ones included."""
+    return int(connection.execute(select(func.count()).select_from(contacts).where(_WAITING)).scalar_one())
+
+
+# --- small facts -----------------------------------------------------------------------------------------
+
+
+def fact(connection: Connection, name: str) -> Any:
+    """A stored fact, or None."""
+    value = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+    return None if value is None else json.loads(value)
+
+
+def set_fact(connection: Connection, name: str, value: Any) -> None:
+    """Store a fact; None removes it."""
+    connection.execute(delete(facts).where(facts.c.name == name))
+    if value is not None:
+        connection.execute(insert(facts).values(name=name, value=json.dumps(value, sort_keys=True)))
+
+
+def braked(connection: Connection) -> dict[str, Any]:
+    """The passes that are held, by kind."""
+    found = connection.execute(select(facts).where(facts.c.name.like("brake:%")))
+    return {row.name.removeprefix("brake:"): json.loads(row.value) for row in found}

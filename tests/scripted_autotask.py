@@ -1,0 +1,132 @@
+"""Autotask as a script: each test says which answer each path gives, however odd, and sees what was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import responses
+from support import shell_for
+
+from connectors.autotask import Autotask
+from connectors.autotask.settings import AutotaskSettings
+from syncd.connector import Change
+from syncd.model import Consent
+
+HOST = "https://webservices5.autotask.net"
+ZONE = "/atservicesrest/v1.0/zoneInformation"
+SECRETS = {"Secret", "ApiIntegrationCode", "UserName"}
+ACCOUNT = {"username": "api+user@example.com", "secret": "s3cret", "integration_code": "CODE"}
+OPT_IN = [("1", "Opted-In"), ("2", "Opted-Out")]
+APPROVAL = [("10", "Approved"), ("11", "Opted-Out"), ("12", "Pending")]
+HTML = "<html><body>404 - File or directory not found.</body></html>"
+
+
+def udf(name, choices=(), **more):
+    values = [{"value": value, "label": label, "isActive": True} for value, label in choices]
+    return {
+        "name": name,
+        "label": name,
+        "type": "string",
+        "isPickList": bool(choices),
+        "picklistValues": values,
+        **more,
+    }
+
+
+def row(contact_id, consent=None, company=7, **more):
+    udfs = [{"name": "SMS Opt-In", "value": consent}]
+    names = {"firstName": "Ann", "lastName": "Lee", "mobilePhone": None, "phone": None, "alternatePhone": None}
+    return {"id": contact_id, "companyID": company, "isActive": 1, "userDefinedFields": udfs} | names | more
+
+
+def company(company_id, approval=None, **more):
+    udfs = [{"name": "SMS Approval", "value": approval}]
+    return {"id": company_id, "companyName": f"Company {company_id}", "userDefinedFields": udfs} | more
+
+
+def page(rows, next_url=None, **details):
+    details = {"count": len(rows), "requestCount": 500, "nextPageUrl": next_url} | details
+    return {"items": rows, "pageDetails": details}
+
+
+def errors(*texts, status=500):
+    return status, {"errors": list(texts)}
+
+
+class Tenant:
+    """Answers by method and path; each answer a body, a (status, body[, headers]), an exception or a function."""
+
+    def __init__(self):
+        self.seen = []
+        self.answers = {
+            ("GET", ZONE): {"zoneName": "x", "url": f"{HOST}/ATServicesRest/"},
+            ("GET", "/V1.0/Contacts/entityInformation/userDefinedFields"): {
+                "fields": [udf("Birthday"), udf("SMS Opt-In", OPT_IN)]
+            },
+            ("GET", "/V1.0/Companies/entityInformation/userDefinedFields"): {
+                "fields": [udf("SMS Approval", APPROVAL)]
+            },
+            ("GET", "/V1.0/ThresholdInformation"): {
+                "externalRequestThreshold": 10000,
+                "requestThresholdTimeframe": 60,
+                "currentTimeframeRequestCount": 1,
+            },
+        }
+
+    def put(self, method, path, *answers):
+        """Answer these in turn, the last one for ever."""
+        self.answers[method, path] = list(answers) if len(answers) != 1 else answers[0]
+
+    def shows(self, *rows):
+        """What a query of contacts and a read by id show."""
+        self.put("POST", "/V1.0/Contacts/query", page(list(rows)))
+        for one in rows:
+            self.put("GET", f"/V1.0/Contacts/{one['id']}", {"item": one})
+
+    def answer(self, request):
+        path = urlsplit(request.url).path.removeprefix("/ATServicesRest")
+        body = json.loads(request.body) if request.body else None
+        self.seen.append((request.method, path, body, request))
+        answer = self.answers.get((request.method, path), (404, HTML))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, Exception):
+            raise answer
+        status, content, *headers = answer if isinstance(answer, tuple) else (200, answer)
+        if not isinstance(content, str | bytes):
+            content = json.dumps(content)
+        return status, headers[0] if headers else {}, content
+
+    def calls(self, pattern="", method=None):
+        return [f"{m} {p}" for m, p, _, _ in self.seen if re.search(pattern, p) and method in (None, m)]
+
+    def bodies(self, path):
+        return [body for _, p, body, _ in self.seen if p == path]
+
+    def quick(self):
+        """Calls other than those that look up zone, fields and allowance."""
+        return [call for call in self.calls() if not re.search("zone|entityInformation|Threshold", call)]
+
+
+@contextmanager
+def scripted():
+    """A tenant that answers every request of this process."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        made = Tenant()
+        for method in ("GET", "POST", "PATCH", "PUT"):
+            mock.add_callback(method, re.compile(".*"), made.answer)
+        yield made
+
+
+def make(remarks=None, **settings):
+    remark = remarks.append if remarks is not None else str
+    return Autotask(AutotaskSettings(**ACCOUNT, **settings), shell_for(Autotask, remark))
+
+
+def write(psa, *contacts, consent=Consent.OPTED_OUT):
+    return dict(psa.write([Change(str(contact), "1", consent) for contact in contacts]))
