@@ -44,6 +44,8 @@ class Deadline:
         self._timer.cancel()
         _calls.deadline = None
         with self._lock:
+            for line in self._lines:
+                line.leave(self)
             self._lines.clear()
 
     @property
@@ -72,7 +74,11 @@ class Deadline:
 
 
 class _Line:
-    """A second handle on a connection's socket: TLS takes the first one over, this one can still shut it."""
+    """A second handle on a connection's socket: TLS takes the first one over, this one can still shut it.
+
+    It lives as long as the call that uses it: where the body is to end with the connection, http.client closes the
+    connection as soon as it has the head, and goes on reading the body from the socket.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = socket.socket(fileno=os.dup(sock.fileno()))
@@ -80,10 +86,19 @@ class _Line:
             threading.Lock()
         )  # so that no descriptor is shut that was closed and given to another meanwhile
         self._caller: Deadline | None = None
+        self._retired = False
 
     def serve(self, caller: Deadline) -> None:
         with self._lock:
             self._caller = caller
+
+    def leave(self, caller: Deadline) -> None:
+        """That call is over."""
+        with self._lock:
+            if self._caller is caller:
+                self._caller = None
+            if self._retired and not self._caller:
+                self._socket.close()
 
     def shut(self, caller: Deadline) -> None:
         """Shut it, unless it went back to the pool a moment ago and serves somebody else's call by now."""
@@ -92,8 +107,11 @@ class _Line:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """The connection is closed; so is this, but not before the call is over that reads from it."""
         with self._lock:
-            self._socket.close()
+            self._retired = True
+            if not self._caller:
+                self._socket.close()
 
 
 class _Watched:

@@ -27,7 +27,7 @@ from syncd.http import before_sending
 from syncd.model import Consent, Rules, Verdict
 from syncd.pace import urgent
 from syncd.plan import PARKED_AFTER, Lane, Mirror, lane, look, needs_write, retry_in
-from syncd.policy import decide
+from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Database
 
@@ -232,6 +232,12 @@ class Delivery:
         if outcome.result is not Result.REFUSED:
             self._next_try.pop(change.contact_id, None)
             self._alone.discard(change.contact_id)
+        if OVERRULED in verdict.reason and outcome.result is Result.APPLIED:
+            self._log.warning(
+                "an opt-in that a person set in the PSA was put back: the contact had opted out",
+                contact=change.contact_id,
+                next="ask the contact to text an opt-in keyword",
+            )
         self._log.info(
             "written" if outcome.result is Result.APPLIED else f"write: {outcome.result}",
             contact=change.contact_id,
@@ -280,7 +286,7 @@ class Delivery:
             )
 
     def next_try(self) -> float | None:
-        """Seconds until the earliest postponed write; 0 once when one has come due; None when none is postponed."""
+        """Seconds until the earliest postponed write; 0 once when one came due; None when none is postponed."""
         now = self._clock.monotonic()
         with self._lock:
             come = [one for one, (_, when) in self._next_try.items() if when <= now]

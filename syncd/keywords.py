@@ -166,7 +166,7 @@ _SPELLINGS = {
         "and": "n y et & +",
         "text": "txt texte texto sms mms",
         "texts": "txts textos texs texst textes smses",
-        "texting": "txting texing textin txtin texxting txtng smsing texter textear",
+        "texting": "txting texing textin txtin texxting txtng smsing txtn texter textear",
         "texted": "txted txtd",
         "message": "msg mssg mesg mesage messge mensaje",
         "messages": "msgs mesages messges mssgs messags messeges mensajes",
@@ -193,6 +193,8 @@ _REWRITES = tuple(
         (r"por favor|s'?il (?:vous|te) plait|svp", "please"),
         (r"do not|do nt|don t", "dont"),
         (r"any more|any longer", "anymore"),
+        (r"anymore(?= (?:texts?|messages?|sms|msgs|mensajes)(?!\w))", "more"),
+        (r"(?<=arrete )stp", "please"),
         (r"no ?more", "no more"),
         (r"never ?mind|nvm", "nevermind"),
         (r"(?:text|sms|txt) (?:message|msg)s", "texts"),
@@ -200,7 +202,7 @@ _REWRITES = tuple(
         (r"(?:phone|cell|mobile|cell ?phone) (?:number|phone|#)", "number"),
         (r"opt[ -]?out", "optout"),
         (r"opt[ -]?in", "optin"),
-        (r"opt (me|us|\w+ number|\w+ \w+|\w+) out", r"optout \1"),
+        (r"opt (me|us|all of us|everyone|\w+ number|\w+ \w+|\w+) out", r"optout \1"),
         (r"opt me in", "optin me"),
         (r"un[ -]subscribe", "unsubscribe"),
         (r"wanna", "want to"),
@@ -297,7 +299,7 @@ _CLASSES = {
     "TEXTING": "(texting|messaging|contacting)",
     "BOTHERING": "(bothering|bugging|spamming|harassing|pestering|annoying|hassling|disturbing|hounding|pinging|stalking|blowing up|messing with)",
     "NEVER": "(dont|never) (you|ever|dare|even|bother|continue|keep|try|please|to)*",
-    "WANT": "(want|wanted|wish|need|needed|care|like|asked)",
+    "WANT": "(want|wanted|wish|need|needed|interested in|wishing)",
     "ALERTS": "(alerts|notifications|notices|reminders|surveys|announcements|broadcasts|blasts|pings|promotions|promos|ads"
     "|offers|(text|status|ticket) updates|texts|messages|texting|messaging)",
     "CHANNEL": "(email|emails|mail|phone|calls|call|voicemail|voice)",
@@ -348,25 +350,26 @@ _ASKED = _rules("{}", {
         "(SURE_TEXTS|this texting) (need|needs|must|have|has|should) [to] (stop|end|cease)",
     ),
     "do-not-text": (
-        "NEVER [(call|email) (and|or|nor)] (text|message|contact|TEXTING) [(or|and|nor) (call|email|contact|message|text)] [[to] (ME|ALL_OF_US)]",
+        "NEVER [(call|email) (and|or|nor)] (text|message|contact|TEXTING) [(or|and|nor) (call|email|contact|message|text)] ([to] (ME|ALL_OF_US|here)|!(the|it|that|a|an|this|anything|your|codes?))",
         "(dont|never) (you|ever|dare)* (bother|spam|bug|harass|pester|disturb) ME (again|anymore)",
         "NEVER (send|sending) [[to] ME] TEXTS [to ME]",
     ),
     "not-wanted": (
-        "(i|we) (really|just|also|still|would|do|have|am|are)* (dont|no longer|never|not|rather not) [(really|ever|even)] [WANT|interested in|wishing] [to] [(be)] [(get|getting|receive|have|see|accept)] SURE_TEXTS [(from you|to ME|from this number)]",
+        "(i|we) (really|just|also|still|would|do|have|am|are)* (dont|no longer|never|not) [(really|ever|even)] WANT [to] [be] [(get|getting|receive|have|see)] SURE_TEXTS [(from you|to ME|from this number)]",
         "(i|we) (dont|no longer|never|would rather not|prefer not) [WANT] [to] (be|being|get|getting) (texted|messaged|contacted) [by (you|text)]",
         "(i|we) (dont|no longer|never) WANT [for] you [(guys|people|all)] [to] (text|message|contact|send|TEXTING) [ME] [TEXTS]",
-        "(i|we) (would|do) not [WANT] [to] (be|get) (texted|messaged|contacted)",
+        "(i|we) would (prefer|rather) not [to] (be (texted|messaged|contacted)|(get|receive) TEXTS)",
         "(i|we) (dont|no longer) want to (get|receive) (these|those) anymore",
     ),
     "no-more-texts": (
-        "no more ADJ (texts|messages|texting|messaging) [[to] ME]",
+        "no more ADJ (texts|messages|texting|messaging|text) [[to] ME]",
         "please no (texts|texting)",
-        "no (texts|texting|messages) please",
+        "no (texts|texting|messages|text) please",
         "(email|calls|phone) only [please] [,] no texts?",
     ),
     "off-the-list": (
-        "(remove|delete|take|erase|scratch|strike|scrub|pull|get|drop) (me|us|my name|my (info|details|contact)|[this] number|NUMBER|our numbers|ALL_OF_US)"
+        "(i|we) want off RECORDS",
+        "(remove|removing|delete|take|taking|erase|scratch|strike|scrub|pull|get|drop) (me|us|my name|my (info|details|contact)|[this] number|NUMBER|our numbers|ALL_OF_US)"
         " [(and|or) \\w+ [\\w+]] (off|from|out of) RECORDS",
         "(take|get) (me|us|my (name|number)|NUMBER) off [this]",
         "(remove|delete|erase) (me|us|NUMBER)",
@@ -435,12 +438,12 @@ _OWN = re.compile(
     r"(?:^| [,.!?]"
     + _phrase(
         "|(so|and|then|but|because|or|number|there|here|anymore|person|again|hello|thanks|please|sorry|guys|ridiculous"
-        "|enough|harassment|spam|up for this|company|already|annoying|acme|to this|retired|moved|phone|busy|bob)"
+        "|enough|harassment|spam|up for this|company|already|annoying|to this|retired|moved|phone)"
     )
     + ")(?:"
     + _phrase(
         "POLITE|INSISTING|also|then|you|all|really|seriously|once again|[for the] last time|hereby|lets|team|today|me|would you mind|do me a favor and|the"
-        "|(can|could|would|will|must|should|need|better|do) you [not]|(can|could) (i|we)|you [(guys|people|all)] (need|have|must|should|better|can|will|want)* [to]"
+        "|(can|could|would|will|must|should|need|better|do) you [not]|you [(guys|people|all)] (need|have|must|should|better|can|will|want)* [to]"
         "|(i|we) (have|am|are|would|already|just|really|hereby|do)* (want|need|like|ask|asked|told|tell|telling|demand|demanding|insist|beg|request|requesting|appreciate it if|asking|begging|prefer|love|rather|wish|choose|trying|going|tried|decided|elect|would) [that] [you] [(guys|people|all)] [to] [be able to] [please]"
         "|(i|we) (am|are|have)|told you (\\w+ times|already|before)* to|(ask|asked|asking) you to|how many times (do|must|should) (i|we) have to (tell|ask) you to"
         "|(consider this|this is) [as] (my|a|formal|official)* (request|notice) to|go ahead and|feel free to|wrong number|to|unfortunately"
@@ -451,7 +454,7 @@ _KINDLY = _phrase(
     "(,|POLITE|INSISTING|ever|anymore|at all|immediately|effective (immediately|today|now)|forever|for good|from now on|going forward"
     "|permanently|period|altogether|all together|entirely|completely|either|you [(people|guys|idiots|fools|assholes|morons|bitch|freaks?|perverts?)]"
     "|creeps?|idiots|everything|today|would you|will you|(on|at|to|from|for) (this number|my (number|cell|phone))|(via|by) text|as of (now|today)|all the time"
-    "|constantly|in the future|for any reason|with (this|these|your|the|all)* (crap|shit|bs|nonsense|texts|messages|stuff|junk|spam)|i beg you|have a (good|great|nice) day"
+    "|constantly|in the future|for any reason|no more|(from|by) (you|this number|acme)|with (this|these|your|the|all)* (crap|shit|bs|nonsense|texts|messages|stuff|junk|spam)|i beg you|have a (good|great|nice) day"
     "|(stop|unsubscribe|optout)|remove me|ya|nunca|jamais|plus|like this|and thanks|for (our|my|the) [(whole|entire)] ORG|lists?|im serious|i am serious)"
 ) + "*"
 _ENDS = r"(?= ?$| [,.!?])"
@@ -470,7 +473,7 @@ _NARROWED = re.compile(  # a time, a topic, another number or channel, a joke: o
         "(until|till?|untill|unless|except|but|only|instead|if|when|whenever|while|during|between|after|before [!(i)]|tonight|tomorrow|this (week|weekend|month)"
         "|weekends?|night|late|early|so (much|many|often)|too (much|many)|about|regarding|every|each|call (me|us|my)|email me|busy|driving|meeting|sleeping|asleep|vacation|class|am|pm|\\d+am|\\d+pm"
         "|for (now|a while|the (day|weekend|week|moment|time)|this|\\d+|an? (hour|day|week|month|bit|few))|temporarily|on (teams|slack|whatsapp|facebook|mondays?|fridays?|sundays?|my (work|personal|other|old))"
-        "|at work|and (call|email)|keep|send (them|it|to)|other than|apart from|besides|not (all|the)|some|hours)"
+        "|at work|, (just|please)* (call|email|phone|use)|and (call|email)|keep|send (them|it|to)|other than|apart from|besides|not (all|the)|some|hours)"
     )
 )
 _NOT_ASKED = re.compile(  # "dont stop texting me", "I do not want to unsubscribe", "before you unsubscribe"
@@ -488,7 +491,7 @@ _ASKING = re.compile(  # a question, unless it is the polite form of a request
         "(how !(many times)|what|whats|why|when|where|who|which|does|do !(not)|should|is|are|am i|can i|may i|did|has|have !(me|you|my)|if|whose|would i|could i|must i|shall|will !(you)|was|were)"
     )
 )
-_POLITELY_ASKING = re.compile(_phrase("((can|could|would|will) (you|i|we|someone)|please|how many times|would you mind)"))
+_POLITELY_ASKING = re.compile(_phrase("((can|could|would|will) (you|someone)|please|how many times|would you mind)"))
 _AT_THE_WHEEL = re.compile(_phrase("((and|while|when|whilst) [(you (are|r)|youre)] (driving|drive|walking|walk|biking|riding|working|drivin)|behind the wheel|at the wheel|in (class|church|meetings))"))
 _TEXTISH = re.compile(_phrase("(texts|texting|texted|text me|contacting me|messaging me|(sending|send) me)"))
 _TAKEN_BACK = re.compile(
@@ -520,36 +523,36 @@ _DOUBTS_WHOLE = _rules(
     "object-unclear": ("(cancel|cancelar|end|quit|exit|remove|revoke|finish|stop)",),
     "half-said": ("(sto|stp|stahp|stawp|shtop|s|td|pause|mute|block|resume|unfollow|silence|snooze|unsubscribed|leave|fin|para|halt|basta|no [me] moleste\\w{0,3})",),
     "soft-refusal": (
-        "(bye|goodbye|good bye)", "(goodbye|good bye|bye) [(forever|felicia|for good)] [,] [i] (dont|no longer) (need|want) [(this|these|it)]",
-        "no \\x21 [no \\x21]", "no no no [no] [no]", "i am (done|finished|out) [with (this|you|these|it|these texts)]", "no more [of this]", "no texts?", "no texting",
-        "(fuck|screw) you", "shut up", "up yours", "this is (annoying|harassment|ridiculous)", "(spam|spammer|scam|scammer|harassment)", "is this (a|real|legit|spam|scam)*",
+        "(goodbye|good bye|bye) [(forever|felicia|for good)] [,] [i] (dont|no longer) (need|want) [(this|these|it)]",
+        "(no|nope) \\x21 [(no|nope) \\x21]", "no no no [no] [no]", "i am (done|finished|out) [with (this|you|these|it|these texts)]", "no more [of this]", "no texts?", "no texting",
+        "(fuck|screw) you", "shut up", "up yours", "this is (annoying|harassment)", "(spam|spammer|scam|scammer|harassment)", "is this (a|real|legit|spam|scam)*",
         "dont (contact|bother)", "take a hike", "get a life", "bite me", "eat shit", "back off", "ew", "stop lol",
     ),
     "left-the-company": (
         "\\w+ [\\w+] (has|have|just|already|recently)* (left|resigned from|retired from) (the|our|this|acme|company|firm|us|here|team|last|week|month|year|ago|in|a|\\d+)*",
-        "\\w+ [\\w+] (no longer|doesnt|does not) works? (at|for|here|there|with|us|acme|the|our|company|this|anymore)*",
+        "\\w+ [\\w+] (no longer|doesnt) works? (here|there|(at|for|with) (us|acme|the company|our company|this company|them)) [anymore]",
         "\\w+ [\\w+] is no longer (with|at|employed|working|here|by|for) (us|the|our|company|acme|this|firm|anymore|here)*",
         "\\w+ [\\w+] passed away", "(bob|jane|john|he|she) (was|got) (fired|let go|laid off)",
     ),
     "wants-texts": (
-        "(texts?|texting) (are|is) (ok|okay|fine)", "(ok|okay|fine) to text [me]", "(unmute|unblock|reactivate|resubscribe|restart|renew|resume) [(me|texts|texting|messages)]",
+        "(texts?|texting) (are|is) (ok|okay|fine)", "(ok|okay|fine) to text [me]", "(unmute|unpause|unblock|reactivate|resubscribe|restart|renew|resume) [(me|texts|texting|messages)]",
         "i (consent|agree to (texts|texting)|give [(my|you)] (consent|permission))", "text me", "(opt|optin) me back [in]", "(i|we) (want|would like|wish|need|have) to (optin|subscribe|unstop|resubscribe)",
-        "(start|subscribe|optin|unstop) (me|us|again|texts?|texting|messages|my number|\\w+ again)*", "(continue|keep) (texting|sending) [me]",
+        "(start|subscribe|optin|unstop) (me|us|again|texts|texting|messages|my number)", "(continue|keep) (texting|sending) [me]",
     ),
 })  # fmt: skip
 _DOUBTS_CLAUSE = _rules(r"(?:^| [,.!?])(?:" + _phrase("CHAT") + r")*{}(?:" + _phrase("CHAT|again|here|then|at all|with you") + rf")*{_ENDS}", {
     "some-texts": (
         "(STOP|unsubscribe|optout|cancel|end|turn off|disable|no more|less|fewer|pause|mute|hold [off] [on]|suspend|snooze|silence|dont (send|need|want)|i (dont|no longer) (want|need)"
-        "|enough|too many|cut down|reduce|limit|no) (with|sending|getting|from|of|on|the|me|us|these|those|your|my|all|any|this|more|so many|daily|weekly|text|automated|marketing|constant|annoying|survey|ticket|receive|to)* ALERTS",
+        "|enough|too many|cut down|reduce|limit) (with|sending|getting|from|of|on|the|me|us|these|those|your|my|all|any|this|more|so many|daily|weekly|text|automated|marketing|constant|annoying|survey|ticket|receive|to)* ALERTS",
         "(stop|quit) sending (these|this|them|those|me this|me stuff|me things|me anything|stuff)",
     ),
     "object-unclear": (
         "[nevermind [,]] (stop|quit|end|cancel|discontinue|remove) (it|this|that|these|those|them|this (conversation|chat|thread|crap|shit|nonsense|bs|madness)|the (conversation|chat|thread)"
-        "|(my|our|the|this|all)* (account|service|services|subscription|contract|membership|enrollment))",
+        "|all|everything|(my|our|the|this|all)* (account|service|services|subscription|contract|membership|enrollment))",
     ),
     "other-channel": (
         "(email|e mail) me (instead|from now on|rather)", "(use|try|i prefer|prefer|i would (prefer|rather)) (email|emails|a call|calls|phone) (instead|rather|(over|to|not|than) texts?|texting|of)*",
-        "email only", "only call me", "calls? only",
+        "[please] email instead", "(stop|quit) (calling|emailing)", "email only", "only call me", "calls? only",
     ),
     "soft-refusal": (
         "(i am|we are|am)* not interested", "enough (already|is enough|of this|with this|messages|texts)*", "(knock|cut) it (off|out)", "give it a rest",
@@ -564,14 +567,14 @@ _DOUBTS_CLAUSE = _rules(r"(?:^| [,.!?])(?:" + _phrase("CHAT") + r")*{}(?:" + _ph
         "i am no longer (with|at|employed|working|an employee) (at|of|with|by|for|there|here|in|the|this|that|company|anymore|acme)*  [\\w+] [anymore]",
         "i (have|just|already|recently)* (left|quit|retired from|resigned from|(was|got) (fired|let go|laid off)) (the|that|my|from|by|acme|company|job|there|last|month|year|week|firm|a|ago)*", "i (am|have) retired [now]",
     ),
-    "threat": ("(i|we) will (sue|report|block) (you|this number|this)*", "[i] (reported|reporting|blocked|blocking|block) (you|this number|your number|this as|as|for|to|the|a|this)* (spam|fcc|ftc|harassment|you|number)", "see you in court"),
+    "threat": ("(i|we) will (sue|report|block) (you|this number|this)*", "[(i|we)] (am|have|will)* (reported|reporting|blocked|blocking|block) (you|this number|your number|this as|as|for|to|the|a|this)* (spam|fcc|ftc|harassment|you|number)", "see you in court"),
 })  # fmt: skip
 _DOUBTS_ANYWHERE = _rules("{}", {
     "some-texts": (
         "no (texts|texting|messages|alerts|notifications|reminders) (after|before|on weekends|during|between|until|unless|except|tonight|at night|past)",
         "(stop|quit) (sending|texting|messaging|contacting|bothering|bugging|spamming|pinging) (me|us) !(and|the (link|code|file|info))",
         "(dont|never) (ever|you|even|bother)* (text|message|contact) (me|us)", "(dont|never) (send|keep sending) me (anymore|any|texts|these|more|another)",
-        "(only|just) text (me|us) (for|if|about|with|on|during|between|in)", "only (message|contact|notify) (me|us)", "text me less", "(fewer|less|too many|so many) texts", "texting me so (much|often|late|early)",
+        "(only text (me|us)|just text (me|us) for|text (me|us) only|only texts?) (for|if|about|with|on|during|between|in)", "only (message|contact|notify) (me|us)", "text me less", "(fewer|less|too many|so many) texts", "texting me so (much|often|late|early)",
     ),
     "other-channel": (
         "(stop|quit) (calling|emailing|phoning|ringing|mailing) (me|us|NUMBER|my)", "(dont|never) (call|email|phone) (me|us) !(that|back|a|an|if|until|after|before|when|names)",
@@ -586,9 +589,9 @@ _DOUBTS_ANYWHERE = _rules("{}", {
         "stop \\w+ [\\w+] [\\w+] from (texting|messaging|sending) (me|us|texts)",
     ),
     "mentioned": (
-        "(reply|text|texted|replied|sent|send|respond|say|type|word|hashtag|pound|hash|hash tag|replying|typed|press|texting) (with|back|the word|sign|a)* (stop|unsubscribe|optout|unstop) !(by|the|at|in|sending|over|working|it|here)",
+        "(reply|text|texted|replied|sent|send|respond|say|type|word|hashtag|pound|hash|hash tag|replying|typed|press|texting) (with|back|the word|sign|a)* (stop|unsubscribe|optout|unstop) !(by|the|at|in|sending|over|working|it|here|to (his|her|the|my|a)|command|signal|order|job|sign|loss|button)",
         "(text|send|reply|hashtag|pound|hash|hash tag) (start|go)" + " !(to|ahead|the|over|with|live|through|\\d+)",
-        "(how|what|why|does|do|should|if|can i|when|where|want|is it possible) ... (optout|unsubscribe) [(from|of)] [(this|these|all|the|your|texts?|messages|list|alerts|it)]" ,
+        "(how|what|why|does|do|should|if|can i|when|where|want|is it possible) ... (optout|unsubscribe) !(from the \\w+|from my|from a|from \\w+s? \\w+|button|link|of (the|my|a)|\\w+ from|page)" ,
         "(how (do|can|to|would)|where do|can) (i|we|to)* (stop|turn off|get rid of|end|quit|cancel|block|disable) (getting|receive|all|these|the|your)* (texts|texting|text alerts)",
     ),
     "wants-texts": (
@@ -600,7 +603,7 @@ _DOUBTS_ANYWHERE = _rules("{}", {
     "wrong-person": (
         "wrong (number|person|guy|girl|one number|phone|contact)", "(just|recently|only) (got|bought|have) (this|a new|my new) (number|phone)", "(got|had|have had) this number (from|last|a|recently|now|for|\\d+|this|since)",
         "(number|phone) (was|got|has been) (reassigned|recycled)", "(no one|nobody|noone) (here)* (by (that|this)|named|with (that|this))", "new phone who", "dont know (who you are|who this is|this number|any|anyone) ",
-        "this (number|phone) (belongs|doesnt belong|does not belong)", "is not my (number|name)", "(is not|isnt) \\w+s? (number|phone|cell)", "not the (right|correct) (person|number)", "have the wrong",
+        "this (number|phone) (belongs|doesnt belong|does not belong)", "is not my name", "(is not|isnt) \\w+s (number|phone|cell)", "not the (right|correct) person",
     ),
     "soft-refusal": (
         "(why|how) ... (getting|receive|keep getting|get) (these|your|all these)* texts", "why (are|do|did|would) you (still|even|keep|always)* (texting|text|messaging|contacting) (me|this|us)", "how did you get (my|this) number",
@@ -609,6 +612,7 @@ _DOUBTS_ANYWHERE = _rules("{}", {
     ),
     "threat": ("my (lawyer|lawyers|attorney|attorneys) ... (contact|hear|call|touch|sue|informed)", "tcpa", "(call|contact|report|complain|complaint) ... (fcc|ftc)", "(report|reported|reporting|mark|marked|marking) (you|this number|this|it|your number|as|the|these|texts?|them|for)* (spam|harassment)"),
 })  # fmt: skip
+_GOODBYE = re.compile(r"^ (?:goodbye|bye|good bye|bye bye)(?: [.\x21])*$")  # alone; "thanks, bye" ends a call
 _NOT_BOB = re.compile(  # needs the capital: "this is not Bob" against "this is not working"
     r"(?:^|[.!?,\n] ?)(?:(?:hi|no|sorry|hello|hey),? )?(?:(?:this|it)(?: is|['’]?s)?|i['’]?m|i am|you have)? ?(?:not|isn['’]?t|is not) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s)",
     re.I,
@@ -626,7 +630,7 @@ _MACHINE = re.compile(
         "|(number|line|mailbox|inbox|account|phone|service|address|subscriber|recipient) (you are \\w+|you have \\w+|you \\w+)* (does not|doesnt|cannot|cant|is not|isnt|is unable to|no longer) [able to] (accept|accepts|receive|monitored|support|supports|in service|configured|equipped|reachable)"
         "|(please)* dont reply to this|(not|could not be|couldnt be|cannot be|failed to be|was not|wasnt) (delivered|sent) (to|\\.)|undeliverable|undelivered|delivery (failed|failure|status|receipt)|message blocking|unable to deliver"
         "|failed to (send|deliver)|mailbox is full|rates (may)* apply|freemsg|free msg|verification code|(code|otp|pin|passcode) is \\d+|is your ... (code|otp|pin|passcode)"
-        "|(reply|text|send|respond) [with] (yes|y|\\d|c) to (confirm|subscribe|optin)|thanks for (texting|contacting|messaging|subscribing to) \\w+ \\w+ (\\.|,|we|our|text|reply|\\w+)|do not disturb while driving|with do not disturb"
+        "|(reply|text|send|respond) [with] (yes|y|and|\\d|c) to (confirm|subscribe|optin)|thanks for (texting|contacting|messaging|subscribing to) \\w+ \\w+ (\\.|,|we|our|text|reply|\\w+)|do not disturb while driving|with do not disturb"
     ).replace("do not disturb", "dont disturb")
 )
 _FOOTER = re.compile(  # "Reply STOP to opt out" below somebody's advertising
@@ -642,7 +646,7 @@ _AWAY = re.compile(
     + ")*"
     + _phrase(
         "(i am (currently)* (driving|out of [the] office|away from|on (vacation|leave|annual leave|pto)|unable to|not available|unavailable)|i will (get back|reply|respond|return your|see your)|out of [the] office"
-        "|cant talk [right] now|(we|our office) ... (closed|will get back|will respond)|our (office)* hours)"
+        "|[i] cant talk [right] now|(we|our office) ... (closed|will get back|will respond)|our (office)* hours)"
     )
 )
 
@@ -659,6 +663,12 @@ _HELP_WORDS = frozenset(("help", "info", "aide", "ayuda", "informacion", "inform
 _ABOUT_WORK = frozenset(("cancel", "cancelar"))  # "cancel please": the appointment?  Sure only when alone
 _TO_A_TECHNICIAN = _ABOUT_WORK | {"quit", "end", "exit", "remove", "revoke"}  # "ok quit": the app?
 _POLITELY, _INSISTENTLY = (re.compile(_phrase(name)) for name in ("POLITE", "INSISTING"))
+_REASON = re.compile(
+    _phrase(
+        "(wrong (number|person)|not interested|i (dont|no longer) work (there|here|for them) [anymore]|who is this|i (did not|didnt|never) (sign|signed|ask|asked) [up] [for this]"
+        "|i dont (want|need) (this|these)|leave me alone|i am not interested|i moved [away])"
+    )
+)
 _COPIED = re.compile(  # the keyword with words of our own instruction: "Reply STOP", "STOP to opt out"
     _phrase("(reply|text|send|type|respond|texting|replying|answer) [(with|back)]")
     + r"(?= \w+)|(?<= stop) to(?= (?:optout|unsubscribe|stop|end|cancel|quit)$)"
@@ -723,6 +733,8 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:  # noqa: 
     for name, pattern in _DOUBTS_WHOLE + _DOUBTS_CLAUSE + _DOUBTS_ANYWHERE:
         if pattern.search(words):
             return Reading(Intent.UNCLEAR, name)
+    if _GOODBYE.search(words):
+        return Reading(Intent.UNCLEAR, "soft-refusal")
     if _NOT_BOB.search(own):
         return Reading(Intent.UNCLEAR, "wrong-person")
     return Reading(Intent.ORDINARY, "auto-reply" if _AWAY.search(words) else "words")
@@ -745,7 +757,8 @@ def _command(words: str, known: _Known) -> Reading | None:
         bent = _COMMAND_BENT if outs else _IN_COMMAND_BENT
         fits = (_AFTER_OUT_COMMAND if outs else _AFTER_IN_COMMAND).match(after)
         asked = "?" in after and (ins or re.search(r"\w", before + after)) or _ASKING.match(before)
-        if bent.search(before) or _COMMAND_BENT.search(before) or asked or not fits:
+        near = "".join(re.findall(r" \S+", before)[-3:])
+        if bent.search(near) or _COMMAND_BENT.search(near) or asked or not fits:
             return Reading(Intent.UNCLEAR, "command-in-doubt")
     return Reading(Intent.OPT_OUT if outs else Intent.OPT_IN, "command")
 
@@ -766,10 +779,11 @@ def _keyword(words: str, own: str, known: _Known) -> Reading | None:
         return Reading(Intent.OPT_OUT, "keyword")
     if text.strip() in known.in_words and not asked:
         return Reading(Intent.OPT_IN, "keyword")
-    text = re.sub(r"( (?:unsubscribe|optout|remove|unsub|subscribe|optin)) me(?!\S)", r"\1", text)
+    text, me = re.subn(r"( (?:unsubscribe|optout|remove|unsub|subscribe|optin)) (?:me|us)(?!\S)", r"\1", text)
     text = re.sub(r"( (?:stop|optout|unsubscribe)) all(?!\S)", r"\1", text)
     text, copied = _COPIED.subn("", text)
     text, polite = _POLITELY.subn("", text)
+    text, reasons = _REASON.subn("", text)
     text, insisting = _INSISTENTLY.subn("", text)
     left = text.split()
     if len(left) > 1 and "".join(left) in _OUT_WORDS:  # "st op"
@@ -783,14 +797,14 @@ def _keyword(words: str, own: str, known: _Known) -> Reading | None:
         return Reading(Intent.UNCLEAR, "conflict")
     if outs:
         joking = any(char in own for char in _LAUGHING)
-        at_work = outs <= _TO_A_TECHNICIAN and insisting or outs <= _ABOUT_WORK and (polite or copied)
+        at_work = outs <= _TO_A_TECHNICIAN and (insisting or reasons) and not me or outs <= _ABOUT_WORK and (polite or copied or reasons)
         questioned = asked and (insisting or polite)
         doubt = "joking" if joking else "object-unclear" if at_work else "question" if questioned else ""
         return Reading(Intent.UNCLEAR, doubt) if doubt else Reading(Intent.OPT_OUT, "keyword")
     if ins:  # never read from a doubtful text; "please start" may mean the work
-        doubtful = asked or helps or copied or insisting or len(ins) > 1 or (polite and ins <= {"start"})
+        doubtful = asked or reasons or helps or copied or insisting or len(ins) > 1 or (polite and ins <= {"start"})
         return Reading(Intent.UNCLEAR, "opt-in-in-doubt") if doubtful else Reading(Intent.OPT_IN, "keyword")
-    return None if insisting else Reading(Intent.HELP, "keyword")
+    return None if insisting or reasons else Reading(Intent.HELP, "keyword")
 
 
 def _plain_request(words: str, own: str) -> Reading | None:

@@ -41,6 +41,9 @@ HELD = "3.1.1, 3.2.1"
 NO_EVIDENCE = "3.1.2"
 STAFF = "staff"
 
+# Part of the reason when staff set opted in against a live opt-out; it is put back and reported.
+OVERRULED = "an opt-in that a person set in the PSA since then does not count"
+
 
 @dataclass(frozen=True, slots=True)
 class _Act:
@@ -221,7 +224,7 @@ def _in_force(act: _Act, standing: _Standing) -> Verdict:
     words = act.words
     seqs: tuple[int, ...] = (act.seq,)
     if standing.overruled is not None:
-        words += "; an opt-in that a person set in the PSA since then does not count"
+        words += f"; {OVERRULED}"
         seqs = (*seqs, standing.overruled)
     return Verdict(act.consent, act.clause, words, act.cause, seqs, review=standing.review)
 

@@ -85,7 +85,7 @@ def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
 
 def _by_status(answer: Answer, said: str, contact: str | None, writing: bool) -> SyncdError:
     status = answer.status
-    if status == 404:
+    if status == 404 and not is_html(answer):
         return Permanent(said, status=status, contact=contact)
     if writing and status in (502, 504):
         return Ambiguous(f"{said}; whether it was written is not known", contact=contact)

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from sqlalchemy.pool import StaticPool
 from syncd.errors import ConfigProblem, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+# How long to wait for another process to let the database go (seconds).
+PATIENCE = 2.0
 
 
 class Database:
@@ -82,7 +86,7 @@ class ProcessLock:
     """One process per database. The lock ends with the process, however it ends."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigProblem when another process holds it, or the folder cannot be written."""
+        """Raises Locked when another process holds it, ConfigProblem when the folder cannot be written."""
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if os.geteuid() == 0:  # a command run by root must not lock the service's own user out
@@ -92,22 +96,33 @@ class ProcessLock:
             raise ConfigProblem(
                 f"{path}: cannot be opened ({error.strerror}); is store.url right, and may this user write there?"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._taken(PATIENCE):
             os.close(self._file)
             raise Locked(
                 f"{path}: another syncd works with this database; only one may. Stop that one first "
                 f"(systemctl stop syncd), or give this one a store.url of its own"
-            ) from error
+            )
+
+    def _taken(self, patience: float) -> bool:
+        """Try for that many seconds: a command such as `review resolve` holds the lock for a moment only."""
+        until = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.05)
+            else:
+                return True
 
     def release(self) -> None:
         """Let the next process in."""
         os.close(self._file)
 
 
-class Locked(ConfigProblem):
-    """Another process works with this database."""
+class Locked(StoreUnavailable):
+    """Another process works with this database. Not the admin's mistake for sure: worth another try later."""
 
 
 def file_of(url: str) -> Path | None:

@@ -252,7 +252,7 @@ class TestQueries:
         [
             pytest.param([page([company(n) for n in range(500)])], id="the condition on id is ignored"),
             pytest.param([page([company(n) for n in range(501)])], id="more than asked"),
-            pytest.param([page([company(n) for n in range(500, 0, -1)])], id="full page, not sorted"),
+            pytest.param([page([company(n) for n in range(500, 0, -1)]), page([])], id="full page, not sorted"),
             pytest.param([page([company(1), company(1)])], id="repeated"),
             pytest.param([page([company(1)], "next"), page([company(1)])], id="no progress"),
             pytest.param([page([], "next")], id="empty, promises more"),
@@ -466,6 +466,13 @@ class TestContacts:
         tenant.shows(broken)
         with pytest.raises(ShapeChanged):
             list(psa.contacts())
+
+    def test_a_udf_is_found_by_its_label_too_and_spoken_of_by_its_name(self, tenant, psa):
+        field = udf("SMSOptIn", OPT_IN) | {"label": "SMS Opt-In"}
+        tenant.put("GET", "/V1.0/Contacts/entityInformation/userDefinedFields", {"fields": [field]})
+        tenant.shows(row(1, userDefinedFields=[{"name": "SMSOptIn", "value": "2"}]))
+        assert [contact.consent for contact in psa.contacts()] == [Consent.OPTED_OUT]
+        assert "SMSOptIn" in tenant.bodies("/V1.0/Contacts/query")[0]["IncludeFields"]
 
     def test_a_udf_or_value_that_does_not_exist_names_those_that_do(self, tenant):
         tenant.shows(row(1))

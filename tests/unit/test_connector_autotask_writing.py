@@ -164,6 +164,17 @@ class TestWriting:
         assert write(psa, 5) == {"5": APPLIED}
         assert len(tenant.calls(method="PATCH")) == 1
 
+    def test_a_lost_answer_ends_the_batch_but_blames_nobody_once_it_is_settled(self, tenant, psa):
+        tenant.put("POST", "/V1.0/Contacts/query", page([row(1), row(2), row(3)]))
+        tenant.put("GET", "/V1.0/Contacts/1", {"item": row(1, "2")})
+        tenant.put("PATCH", "/V1.0/Companies/7/Contacts", requests.ReadTimeout())
+        outcomes = psa.write([Change(str(n), None, Consent.OPTED_OUT) for n in (1, 2, 3)])
+        assert next(outcomes) == ("1", APPLIED)
+        with pytest.raises(Transient) as caught:
+            next(outcomes)
+        assert (type(caught.value), caught.value.contact) == (Transient, None)
+        assert len(tenant.calls(method="PATCH")) == 1
+
     def test_one_bad_contact_does_not_hold_up_the_others(self, tenant, psa):
         def patch(request):
             bad = json.loads(request.body)["id"] == 2

@@ -142,6 +142,11 @@ class TestBadRows:
             "contacts.csv line 6",
         ]
 
+    def test_two_forgotten_quotes_do_not_make_one_row_of_two(self, folder):
+        contacts, remarks = self.odd(folder, '10,1,Ann,,,"true,\n11,1,B",,,true,\n')
+        assert list(contacts) == ["11"]
+        assert remarks == ["contacts.csv line 2: a quote that is not closed on this line; the row is not used"]
+
     def test_lines_are_counted_past_comments_and_cells_over_two_lines(self, folder):
         _, remarks = self.odd(folder, '# note\n\n10,1,"A\nB",,,true,\n,1,C,,,true,\n')
         assert remarks == ["contacts.csv line 6: no id; the row is not used"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -13,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import responses
@@ -34,6 +35,7 @@ from syncd.errors import (
 from syncd.http import Answer, Client, Limits, Transport, before_sending, checked_base_url
 
 BASE = "https://psa.example"
+QUIET = "hush"
 
 
 class Impatient(Clock):
@@ -140,8 +142,13 @@ def test_hiding_takes_no_time_on_hostile_pages() -> None:
         (403, Permanent),
         (404, Permanent),
         (408, Transient),
-    ]
-    + [(409, Permanent), (422, Permanent), (425, Transient), (429, Transient), (500, Transient), (503, Transient)],
+        (409, Permanent),
+        (422, Permanent),
+        (425, Transient),
+        (429, Transient),
+        (500, Transient),
+        (503, Transient),
+    ],
 )
 def test_a_status_says_what_to_do(status: int, kind: type[SyncdError] | None) -> None:
     if kind is None:
@@ -219,9 +226,9 @@ def test_credentials_go_to_https_or_to_this_machine(url: str, checked: str | Non
     if checked:
         assert checked_base_url(url) == checked
         return
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         checked_base_url(url)
-    with pytest.raises(ConfigProblem, match="a service's base URL"):
+    with pytest.raises(ConfigProblem, match="base URL"):
         Transport(Clock(), Limits(1, 1.0, 1)).client(url)
 
 
@@ -302,8 +309,8 @@ def test_a_write_asks_once_more_whether_it_is_still_wanted(client: Client) -> No
     ("path", "body", "headers"),
     [
         ("/x", {"a": float("nan")}, {}),
-        ("/x", {}, {"Secret": "two\nlines hush"}),
-        ("/x", {}, {"Secret": "hush \u2019"}),
+        ("/x", {}, {"Secret": f"two\nlines {QUIET}"}),
+        ("/x", {}, {"Secret": f"{QUIET} \u2019"}),
     ],
 )
 def test_what_cannot_be_sent_is_parked_without_a_word_of_it(path: str, body: Any, headers: dict[str, str]) -> None:
@@ -315,7 +322,7 @@ def test_what_cannot_be_sent_is_parked_without_a_word_of_it(path: str, body: Any
         ):
             with pytest.raises(Permanent, match="cannot be sent") as caught:
                 call()
-            assert "hush" not in "".join(traceback.format_exception(caught.value))
+            assert QUIET not in "".join(traceback.format_exception(caught.value))
         with pytest.raises(Permanent):
             client.get("/x", {"id": "\ud800"})
         assert wire.requests == []
@@ -339,17 +346,24 @@ class Wire:
         self.port: int = self._socket.getsockname()[1]
         self._transport = Transport(Clock(), Limits(1000, 1.0, 8))
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._transport.close()
-        for line in [self._socket, *self._open]:
+        self.leave()
+        for line in self._open:
             line.close()
 
     def client(self, scheme: str = "http", deadline: float = 5.0, **more: Any) -> Client:
         return self._transport.client(f"{scheme}://localhost:{self.port}", deadline=deadline, **more)
+
+    def leave(self) -> None:
+        """Stop listening; closing alone would not end an `accept` that is under way."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
     def _accept(self) -> None:
         try:
@@ -449,7 +463,7 @@ def test_a_read_that_breaks_twice_may_work_later_and_a_write_is_never_repeated(h
 def test_a_write_to_a_closed_port_was_not_sent() -> None:
     with Wire(reset) as wire:
         client = wire.client()
-        wire._socket.close()
+        wire.leave()
         for call in (lambda: client.get("/x"), lambda: client.write("PATCH", "/x", {})):
             with pytest.raises(Transient, match="no connection") as caught:
                 call()
@@ -516,6 +530,9 @@ def test_a_deadline_that_comes_late_leaves_a_connection_alone_that_serves_somebo
     second._cut()
     assert two.recv(1) == b""
     line.close()
+    assert line._socket.fileno() >= 0
+    second.__exit__()
+    assert line._socket.fileno() < 0
     line.shut(second)
     one.close()
     two.close()
@@ -560,11 +577,11 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 def refused(client: Client) -> list[SyncdError]:
     errors = []
-    for call in (lambda: client.get("/x", {"auth": "hush"}), lambda: client.write("PATCH", "/x", {})):
+    for call in (lambda: client.get("/x", {"auth": QUIET}), lambda: client.write("PATCH", "/x", {})):
         with pytest.raises(Transient) as caught:
             call()
         assert not isinstance(caught.value, Ambiguous)
-        assert "hush" not in "".join(traceback.format_exception(caught.value))
+        assert QUIET not in "".join(traceback.format_exception(caught.value))
         errors.append(caught.value)
     return errors
 
