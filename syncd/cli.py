@@ -17,7 +17,7 @@ from syncd.config import Config, load
 from syncd.daemon import Daemon, make_connector, make_lines, make_source, once, set_up_logs
 from syncd.errors import ConfigProblem, Permanent, StoreUnavailable, SyncdError
 from syncd.model import PhoneNumber, phone_numbers
-from syncd.store import ledger
+from syncd.store import ledger, overview
 from syncd.store.database import open_reading, open_writing
 
 OK, USAGE, DATA, UNAVAILABLE, TRY_AGAIN, CONFIG = 0, 2, 65, 69, 75, 78
@@ -120,7 +120,7 @@ def _reading(options: argparse.Namespace) -> tuple[Config, Any]:
 def _status(options: argparse.Namespace) -> int:
     _, database = _reading(options)
     with database.begin() as connection:
-        found = account.status(connection)
+        found = overview.status(connection)
     (show.as_json if options.json else show.status)(found)
     return OK
 
@@ -135,7 +135,7 @@ def _explain(options: argparse.Namespace) -> int:
         found = account.explain(connection, PhoneNumber(numbers[0]), config.rules())
         seqs = {seq for one in found["contacts"] for seq in (*one["evidence"], *one["review"])}
         seqs |= {entry["seq"] for entry, _, _ in ledger.entries(connection, number=numbers[0])}
-        entries = account.trail(connection, seqs)
+        entries = overview.trail(connection, seqs)
     if options.json:
         show.as_json(found)
     else:
@@ -146,7 +146,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _review_list(options: argparse.Namespace) -> int:
     _, database = _reading(options)
     with database.begin() as connection:
-        found = account.review_queue(connection)
+        found = overview.review_queue(connection)
     (show.as_json if options.json else show.review)(found)
     return OK
 

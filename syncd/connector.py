@@ -72,6 +72,12 @@ GONE = Outcome(Result.GONE)
 CHANGED = Outcome(Result.CHANGED)
 
 
+def overtaken(change: Change, present: Consent | None) -> bool:
+    """Whether the contact was opted out since the shell looked: then an opt-in must not be written (CHANGED)."""
+    opt_in = change.consent is Consent.OPTED_IN
+    return opt_in and present is Consent.OPTED_OUT and change.shown is not Consent.OPTED_OUT
+
+
 def refused(reason: str) -> Outcome:
     """The PSA did not take the value; the shell parks the contact and shows the reason."""
     return Outcome(Result.REFUSED, reason)

@@ -54,10 +54,14 @@ class Assembly:
             transport.close()
 
 
-def make_connector(config: Config, clock: Clock, log: Any) -> tuple[Connector, Transport]:
+def make_connector(
+    config: Config, clock: Clock, log: Any, pulse: Pulse | None = None
+) -> tuple[Connector, Transport]:
     """The configured connector, with its own transport."""
     kind = registry.find(config.psa.connector)
-    transport = Transport(clock, kind.traits.limits or Limits(calls=1000, per=1.0, concurrency=8))
+    # A cascade of slow writes is at work, not hung: each answer is a sign of life.
+    beat = pulse.beat if pulse else (lambda: None)
+    transport = Transport(clock, kind.traits.limits or Limits(calls=1000, per=1.0, concurrency=8), beat)
     told: set[str] = set()
 
     def remark(text: str) -> None:
@@ -88,7 +92,7 @@ def make_source(config: Config, clock: Clock) -> tuple[PrimeVox, Transport]:
 
 def assemble(config: Config, database: Database, clock: Clock, log: Any, pulse: Pulse | None = None) -> Assembly:
     """Everything that `run` and `once` need. Raises ConfigProblem."""
-    psa, psa_transport = make_connector(config, clock, log)
+    psa, psa_transport = make_connector(config, clock, log, pulse)
     source, source_transport = make_source(config, clock)
     policy = config.policy
     setup = Setup(

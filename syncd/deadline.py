@@ -82,9 +82,8 @@ class _Line:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = socket.socket(fileno=os.dup(sock.fileno()))
-        self._lock = (
-            threading.Lock()
-        )  # so that no descriptor is shut that was closed and given to another meanwhile
+        # No descriptor may be shut that was closed, and given to another socket, a moment ago.
+        self._lock = threading.Lock()
         self._caller: Deadline | None = None
         self._retired = False
 

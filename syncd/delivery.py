@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from syncd.clock import Clock
 from syncd.connector import Change, Connector, Outcome, Result
 from syncd.directory import Writes, staff_entry
@@ -29,7 +27,7 @@ from syncd.pace import urgent
 from syncd.plan import PARKED_AFTER, Lane, Mirror, lane, look, needs_write, retry_in
 from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
-from syncd.store.database import Database
+from syncd.store.database import Connection, Database
 
 # So many contacts in a row that fail mean that the PSA is in trouble, not they.
 BREAKER = 3
@@ -58,9 +56,11 @@ class Delivery:
         *,
         beat: Callable[[], None] = lambda: None,
         batch_done: Callable[[], None] = lambda: None,
+        look_again: Callable[[], None] = lambda: None,
     ) -> None:
         self.rules = rules
         self._beat = beat
+        self._look_again = look_again
         self._batch_done = batch_done
         self._database = database
         self._psa = psa
@@ -217,8 +217,9 @@ class Delivery:
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
                     mirror.save_mirror(connection, change.contact_id, Mirror(change.consent), stale=True)
-                case Result.GONE:
-                    mirror.mark_gone(connection, known)
+                case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
+                    self._postpone(connection, change.contact_id, attempts + 1, "the PSA has no such contact")
+                    self._look_again()
                 case Result.CHANGED:
                     after, edit = look(known.mirror, Consent.OPTED_OUT)
                     mirror.save_mirror(connection, change.contact_id, after, stale=True)
@@ -226,10 +227,11 @@ class Delivery:
                     ledger.append_all(connection, now, [entry] if edit else [])
                 case Result.REFUSED:
                     self._postpone(connection, change.contact_id, attempts + 1, outcome.reason)
-            if outcome.result is not Result.REFUSED or attempts == 0:
+            undone = outcome.result in (Result.REFUSED, Result.GONE)
+            if not undone or attempts == 0:
                 ledger.append(connection, now, "write", **_write_entry(change, verdict, outcome))
             self._decide(connection, [change.contact_id])
-        if outcome.result is not Result.REFUSED:
+        if not undone:
             self._next_try.pop(change.contact_id, None)
             self._alone.discard(change.contact_id)
         if OVERRULED in verdict.reason and outcome.result is Result.APPLIED:

@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-
 from syncd.clock import Clock
 from syncd.directory import release_brake
 from syncd.errors import SyncdError
-from syncd.store import database, evidence, ledger, schema
+from syncd.store import database, evidence, ledger
+from syncd.store.database import Connection
 
 # How long a command waits for the daemon (seconds).
 PATIENCE = 15.0
@@ -46,19 +45,15 @@ def carry_out(connection: Connection, clock: Clock, wish: dict[str, Any]) -> str
 
 
 def _resolve(connection: Connection, clock: Clock, seq: int, decision: str, by: str) -> str:
-    row = connection.execute(select(schema.ledger).where(schema.ledger.c.seq == seq)).first()
-    if row is None or row.kind != "message":
-        raise NotDone(f"ledger entry {seq} is no text; see `syncd review list`")
     if decision not in ("opt_in", "opt_out", "nothing"):
         raise NotDone(f"{decision!r} is none of opt_in, opt_out, nothing")
-    decided = ledger.append(connection, clock.now(), "review", number=row.number, of=seq, decision=decision, by=by)
-    values = {"decision": decision, "decided": decided}
-    if connection.execute(select(schema.reviews).where(schema.reviews.c.seq == seq)).first():
-        connection.execute(update(schema.reviews).where(schema.reviews.c.seq == seq).values(values))
-    else:
-        connection.execute(insert(schema.reviews).values(seq=seq, **values))
-    evidence.mark_stale(connection, [row.number])
-    return f"text {seq} of {row.number} counts as {decision} from now on (ledger entry {decided})"
+    number = evidence.texted_by(connection, seq)
+    if number is None:
+        raise NotDone(f"ledger entry {seq} is no text; see `syncd review list`")
+    decided = ledger.append(connection, clock.now(), "review", number=number, of=seq, decision=decision, by=by)
+    evidence.save_decision(connection, seq, decision, decided)
+    evidence.mark_stale(connection, [number])
+    return f"text {seq} of {number} counts as {decision} from now on (ledger entry {decided})"
 
 
 def box(url: str) -> Path | None:

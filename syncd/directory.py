@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
-
 from syncd.clock import Clock
 from syncd.connector import Connector
 from syncd.errors import ShapeChanged
@@ -17,7 +15,7 @@ from syncd.membership import effective_state, is_opt_out
 from syncd.model import Company, CompanyState, Consent, Contact
 from syncd.plan import SHRUNK, BrakeLimits, Held, Mirror, company_brake, contact_brake, look
 from syncd.store import evidence, ledger, mirror
-from syncd.store.database import Database
+from syncd.store.database import Connection, Database
 from syncd.store.times import stamp
 
 # A held pass is a fact of its own for each kind of pass.

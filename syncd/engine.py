@@ -71,7 +71,16 @@ class Engine:
         self._intake = Intake(database, source, clock, log, setup.intake)
         self._directory = Directory(database, psa, clock, log, setup.brake, writes, beat)
         self._delivery = Delivery(
-            database, psa, clock, log, setup.rules, interval, writes, beat=beat, batch_done=self.wake
+            database,
+            psa,
+            clock,
+            log,
+            setup.rules,
+            interval,
+            writes,
+            beat=beat,
+            batch_done=self.wake,
+            look_again=self.refresh_soon.set,
         )
         keys = {line.api_key.get_secret_value(): Latch(clock) for line in setup.lines}
         self.line_health = {

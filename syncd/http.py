@@ -128,10 +128,11 @@ def _is_loopback(host: str) -> bool:
 
 
 class Transport:
-    """Makes clients that share one pace. One per service."""
+    """Makes clients that share one pace. One per service. `beat` is called after every answer: a sign of life."""
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits, beat: Callable[[], None] = lambda: None) -> None:
         self.pace = Pace(clock, limits)
+        self.beat = beat
         self._clock = clock
         self._clients: list[Client] = []
 
@@ -148,7 +149,7 @@ class Transport:
             base_url = checked_base_url(base_url)
         except ValueError as error:
             raise ConfigProblem(f"a service's base URL {error}") from error
-        client = Client(base_url, headers or {}, self.pace, self._clock, deadline, max_bytes)
+        client = Client(base_url, headers or {}, self.pace, self._clock, deadline, max_bytes, self.beat)
         self._clients.append(client)
         return client
 
@@ -173,8 +174,10 @@ class Client:
         clock: Clock,
         deadline: float,
         max_bytes: int,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.base_url = base_url
+        self._beat = beat
         self._pace = pace
         self._clock = clock
         self._deadline = deadline
@@ -247,6 +250,7 @@ class Client:
             try:
                 answer = self._exchange(what, method, path, params, body, headers, form)
                 if not deadline.passed:
+                    self._beat()
                     return self._refuse_redirect(answer)
                 # A body without a length looks complete when the deadline cuts it.
                 late = f"no complete answer within {deadline.seconds:g} s"

@@ -9,15 +9,13 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection
-
 from syncd.clock import Clock
 from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient
 from syncd.keywords import RULES_VERSION, Reading, Vocabulary, read
 from syncd.model import Direction, Intent, Message
 from syncd.primevox import Line, Listed, PrimeVox, Thread, suspected_cap
 from syncd.store import evidence, ledger, texts
-from syncd.store.database import Database
+from syncd.store.database import Connection, Database
 from syncd.store.times import stamp
 
 # A text dated further ahead than this has a date that cannot be trusted.
@@ -44,7 +42,7 @@ class IntakeSettings:
 class Pass:
     """How a pass over one number ended.
 
-    finished:  everything that was due was read
+    finished:  every conversation that had changed was read
     more:      time ran out; go on as soon as others had their turn
     evidence:  how many texts were recorded as evidence
     unmatched: numbers with new evidence that no contact has
@@ -187,12 +185,13 @@ class Intake:
         troubles = [text for _, text in self._standing_troubles(memory)]
         result = Pass(finished=True)
         broken = 0
-        for task in tasks:
+        for index, task in enumerate(tasks):
             if self._clock.stopping:
                 raise Stopping("asked to stop")
             out_of_time = until is not None and self._clock.monotonic() >= until
             if broken >= 2 or out_of_time:
-                return replace(result, finished=False, more=out_of_time), troubles
+                news_left = any(left.changed for left in tasks[index:])
+                return replace(result, finished=not news_left, more=out_of_time), troubles
             try:
                 thread = self._source.thread(line, task.listed)
                 added, unmatched = self._store(line, state, task, thread, memory)

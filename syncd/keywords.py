@@ -45,7 +45,7 @@ _ATTACHMENT_PATTERNS = (
     # The same without marks: "image/jpeg:4711", "MIME_TYPE=image/png MEDIA_ID=9".
     rf"(?<![\w/])(?:[\w-]{{1,30}}[=:]\s?)?[\"']?(?:{_MIME})(?![\w/])[:;|,=][^\s,]{{1,400}}",
     r"(?<![\w/])[\"']?(?:MIME|MEDIA|CONTENT|ATTACHMENT|FILE)[_ -]?(?:TYPE|ID|URL|NAME)[\"']?\s?[=:]\s?[^\s,;]{1,400}[,;]?",
-    rf"(?<![\w/])(?:image|video|audio)/(?:jpe?g|png|gif|heic|heif|webp|bmp|mp4|3gpp2?|mpeg|amr|aac|ogg|quicktime)(?![\w/])",
+    r"(?<![\w/])(?:image|video|audio)/(?:jpe?g|png|gif|heic|heif|webp|bmp|mp4|3gpp2?|mpeg|amr|aac|ogg|quicktime)(?![\w/])",
     # Words of other gateways and of phones.
     r"[\[<(]\s?(?:image|photo|picture|pic|video|audio|gif|file|attachment|media|mms|sticker|voice ?(?:note|message)"
     r"|contact card)(?: (?:omitted|attached|removed|\d{1,4}))?\s?[\])>]",
@@ -72,7 +72,7 @@ class Vocabulary:
 
 _HEAD, _TAIL = 8_000, 2_000  # what is looked at: any text a phone sends, and the end of anything longer
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});", re.I)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});", re.IGNORECASE)
 _ESCAPED = {"n": "\n", "r": "\n", "t": " "}
 _LETTERS = {  # letters in boxes and circles that NFKC leaves alone, and flags spelling a word
     **{base + i: chr(ord("a") + i) for base in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)},
@@ -84,13 +84,13 @@ _QUOTING = (  # the line in which a mail program or a phone announces what is qu
     r"|-{2,} ?(?:original|forwarded|reply|mensaje|message)\b[^\n]{0,60}-{2,}|begin forwarded message:|_{10,}"
     r"|(?:from|de): ?[^\n]{1,120}\s(?:sent|date|to|envoy[ée]|enviado): ?"
 )
-_QUOTED_LINES = re.compile(rf"(?:^[^\n]{{0,140}}\bwrote:[ \t]*\n+)?(?:^[ \t]*>[^\n]*(?:\n|\Z))+", re.I | re.M)
-_QUOTED = re.compile(rf"(?:^|(?<=[\s.!?,]))(?:{_QUOTING}).*", re.I | re.S | re.M)
+_QUOTED_LINES = re.compile(r"(?:^[^\n]{0,140}\bwrote:[ \t]*\n+)?(?:^[ \t]*>[^\n]*(?:\n|\Z))+", re.IGNORECASE | re.MULTILINE)
+_QUOTED = re.compile(rf"(?:^|(?<=[\s.!?,]))(?:{_QUOTING}).*", re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _SIGNATURE = re.compile(
     r"(?:^|[\s-])(?:sent (?:from|via|using) (?:my|the|an?|yahoo|outlook|mail|gmail|proton|samsung|mobile|aol)\b"
     r"|get outlook for\b|envoy[ée] (?:de|depuis) mon\b|enviado desde mi\b|sent with \w+$).*"
     r"|(?:^|\n)[ \t]*(?:--|—|__)[ \t]*\n.*",
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 # "STOP", an empty line, "Jane Doe", "CFO": lines of capitalised words after an empty line, or "-Jane".
 _NAME = r"(?!Thank|Please|Regards|Best|Cheers)[A-Z][\w.'’&-]{0,20}(?:,? [A-Z(+\d][\w.'’&()-]{0,20}){0,4}"
@@ -110,7 +110,7 @@ _TAPBACK = re.compile(
     r"|(?:n['’]a pas |a )?(?:aim[ée]|ador[ée]|ri [àa]|mis en (?:avant|évidence)|soulign[ée]|question\w+)"
     r"|(?:no )?le (?:gust[óo]|gusta|encant[óo]|encanta|dio risa a)|se ri[óo] de|(?:enfatiz|cuestion|destac)[óo]"
     rf")\s*[\u200a-\u200f]?\s*{_TARGET}",
-    re.I,
+    re.IGNORECASE,
 )
 _REFUSING = "🛑⛔🚫✋🤚🖐🙅🖕❌❎✖👎🔕🔇🙊"  # emoji that may mean "no"
 _LAUGHING = "😂🤣😆😜😝😅🙃"
@@ -216,10 +216,7 @@ _FEDERAL = "stop quit end revoke optout cancel unsubscribe"  # 47 CFR 64.1200(a)
 _TYPO_OF = ("stop", "quit", "cancel", "revoke", "remove", "unsubscribe", "optout", "arret")
 # One edit away, yet words, names or tools of their own, which people do text to a helpdesk.
 _NOT_TYPOS = frozenset(
-    "shop slop snop sop step stol stomp stoop stops stopt stoup stow strop swop stap stob stor stot stope stopa"
-    " quid quiet quilt quint quip quirt quite quito quits quiz quoit quot qubit quin cancels cancer cancelo"
-    " cancelar revoked revoker revokes revote remote remover removed removes rewove unsubscribed unsubscribes"
-    " arrest arrete output spot".split()
+    ["shop", "slop", "snop", "sop", "step", "stol", "stomp", "stoop", "stops", "stopt", "stoup", "stow", "strop", "swop", "stap", "stob", "stor", "stot", "stope", "stopa", "quid", "quiet", "quilt", "quint", "quip", "quirt", "quite", "quito", "quits", "quiz", "quoit", "quot", "qubit", "quin", "cancels", "cancer", "cancelo", "cancelar", "revoked", "revoker", "revokes", "revote", "remote", "remover", "removed", "removes", "rewove", "unsubscribed", "unsubscribes", "arrest", "arrete", "output", "spot"]
 )
 _RUN = re.compile(r"([a-z])\1+")
 
@@ -262,7 +259,7 @@ def _is_typo(word: str, of: str) -> bool:
 
     The first letter must be right, and a letter missing from four ("sto", "stp") leaves too little.
     """
-    if word in _NOT_TYPOS or abs(len(word) - len(of)) > 2 or word[0] != of[0] and word[:2] != of[1::-1]:
+    if word in _NOT_TYPOS or abs(len(word) - len(of)) > 2 or (word[0] != of[0] and word[:2] != of[1::-1]):
         return False
     word = word.translate(str.maketrans("0135", "oies"))
     head = next((i for i, (a, b) in enumerate(zip(word, of, strict=False)) if a != b), min(len(word), len(of)))
@@ -615,7 +612,7 @@ _DOUBTS_ANYWHERE = _rules("{}", {
 _GOODBYE = re.compile(r"^ (?:goodbye|bye|good bye|bye bye)(?: [.\x21])*$")  # alone; "thanks, bye" ends a call
 _NOT_BOB = re.compile(  # needs the capital: "this is not Bob" against "this is not working"
     r"(?:^|[.!?,\n] ?)(?:(?:hi|no|sorry|hello|hey),? )?(?:(?:this|it)(?: is|['’]?s)?|i['’]?m|i am|you have)? ?(?:not|isn['’]?t|is not) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s)",
-    re.I,
+    re.IGNORECASE,
 )
 
 
@@ -700,7 +697,7 @@ def _known(vocabulary: Vocabulary) -> _Known:
     into = {_words(keyword).strip() for keyword in vocabulary.opt_in_keywords} - {""} - out
     commands = re.compile(r"#\w+")
     return _Known(
-        attachments=tuple(re.compile(pattern, re.I) for pattern in vocabulary.attachment_patterns),
+        attachments=tuple(re.compile(pattern, re.IGNORECASE) for pattern in vocabulary.attachment_patterns),
         out_commands=frozenset(filter(commands.fullmatch, out)),
         in_commands=frozenset(filter(commands.fullmatch, into)),
         out_words=frozenset(word for word in out if not commands.fullmatch(word)),
@@ -708,7 +705,7 @@ def _known(vocabulary: Vocabulary) -> _Known:
     )
 
 
-def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:  # noqa: B008 - it is frozen
+def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
     """What ``text`` means for consent, and which rule says so.  Never raises; linear in the length of ``text``."""
     known = _known(vocabulary)
     clean = _clean(text, known.attachments)
@@ -749,14 +746,14 @@ def _command(words: str, known: _Known) -> Reading | None:
     if not outs and not ins:
         near = any(_near_command(token[0].strip("#"), token[0][0] == "#", known) for token in tokens)
         return Reading(Intent.UNCLEAR, "near-command") if near else None
-    if outs and (ins or others & _IN_WORDS) or ins and others & {"stop", "unsubscribe", "optout", "cancel", "end", "quit"} - set():
+    if (outs and (ins or others & _IN_WORDS)) or (ins and others & {"stop", "unsubscribe", "optout", "cancel", "end", "quit"} - set()):
         return Reading(Intent.UNCLEAR, "conflict")
     for token in outs or ins:
         before = re.split(r" [.!?](?!\S)", words[max(0, token.start() - 160) : token.start()])[-1]
         after = re.split(r" [.!](?!\S)", words[token.end() : token.end() + 160])[0]
         bent = _COMMAND_BENT if outs else _IN_COMMAND_BENT
         fits = (_AFTER_OUT_COMMAND if outs else _AFTER_IN_COMMAND).match(after)
-        asked = "?" in after and (ins or re.search(r"\w", before + after)) or _ASKING.match(before)
+        asked = ("?" in after and (ins or re.search(r"\w", before + after))) or _ASKING.match(before)
         near = "".join(re.findall(r" \S+", before)[-3:])
         if bent.search(near) or _COMMAND_BENT.search(near) or asked or not fits:
             return Reading(Intent.UNCLEAR, "command-in-doubt")
@@ -797,7 +794,7 @@ def _keyword(words: str, own: str, known: _Known) -> Reading | None:
         return Reading(Intent.UNCLEAR, "conflict")
     if outs:
         joking = any(char in own for char in _LAUGHING)
-        at_work = outs <= _TO_A_TECHNICIAN and (insisting or reasons) and not me or outs <= _ABOUT_WORK and (polite or copied or reasons)
+        at_work = (outs <= _TO_A_TECHNICIAN and (insisting or reasons) and not me) or (outs <= _ABOUT_WORK and (polite or copied or reasons))
         questioned = asked and (insisting or polite)
         doubt = "joking" if joking else "object-unclear" if at_work else "question" if questioned else ""
         return Reading(Intent.UNCLEAR, doubt) if doubt else Reading(Intent.OPT_OUT, "keyword")

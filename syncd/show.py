@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -41,8 +42,10 @@ def consent(value: str | None) -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], title: str | None = None) -> Table:
-    """A plain table; every cell is taken literally."""
-    made = Table(*columns, title=title, title_justify="left", header_style="bold", expand=False)
+    """A plain table; every cell is taken literally. Columns whose name ends in a blank may wrap."""
+    made = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        made.add_column(name.rstrip(), no_wrap=not name.endswith(" "), overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     return made
@@ -81,9 +84,9 @@ def status(found: dict[str, Any]) -> None:
         (one["number"], (one["last_good_pass"] or "never")[:19], one["error"] or one["gap"] or "ok")
         for one in found["numbers"]
     ]
-    out.print(table(("our number", "last good pass (UTC)", "state"), rows))
+    out.print(table(("our number", "last good pass (UTC)", "state "), rows))
     psa = [(what, (one["last_good"] or "–")[:19], one["error"] or "ok") for what, one in found["psa"].items()]
-    out.print(table(("PSA", "last good pass (UTC)", "state"), psa))
+    out.print(table(("PSA", "last good pass (UTC)", "state "), psa))
 
 
 def explanation(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> None:
@@ -102,7 +105,7 @@ def explanation(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> Non
     if entries:
         out.print()
         rows = [(str(one["seq"]), (one.get("sent") or one["at"])[:19], one["kind"], _gist(one)) for one in entries]
-        out.print(table(("ledger", "when (UTC)", "what", "evidence"), rows))
+        out.print(table(("ledger", "when (UTC)", "what", "evidence "), rows))
 
 
 def _gist(entry: dict[str, Any]) -> str:
@@ -130,7 +133,7 @@ def review(found: Sequence[dict[str, Any]]) -> None:
         )
         for one in found
     ]
-    out.print(table(("item", "sent (UTC)", "number", "contacts", "text", "why"), rows))
+    out.print(table(("item", "sent (UTC)", "number", "contacts ", "text ", "why "), rows))
     out.print("Decide with: syncd review resolve ITEM opt_in|opt_out|nothing")
 
 
@@ -143,7 +146,7 @@ def report(made: Report, heading: str) -> None:
         Grade.FAIL: Text("FAIL", "bold red"),
     }
     rows = [(marks[one.grade], one.what, one.detail) for one in made.findings]
-    out.print(table(("", "what", "found"), rows, heading))
+    out.print(table(("", "what", "found "), rows, heading))
 
 
 def export(found: Iterable[tuple[dict[str, Any], str, str]], form: str, out: TextIO) -> int:

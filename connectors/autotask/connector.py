@@ -89,7 +89,7 @@ class Autotask(Connector):
         """Set the consent field, contact by contact: read, PATCH what differs, read again."""
         stream = iter(changes)
         while batch := list(islice(stream, self.traits.batch)):
-            wanted = {change.contact_id: change.consent for change in batch}
+            wanted = {change.contact_id: change for change in batch}
             yield from Batch(self._client, self._fields, wanted).carry_out()
             self._client.watch_usage()
 

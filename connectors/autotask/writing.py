@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from connectors.autotask.answers import Row, number
 from connectors.autotask.client import AutotaskClient, Clause
 from connectors.autotask.fields import Fields, Vocabulary, text_of
-from syncd.connector import ALREADY, APPLIED, GONE, Outcome, refused
+from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Outcome, overtaken, refused
 from syncd.errors import Ambiguous, AuthRefused, Permanent, Stopping, Superseded, SyncdError, Transient
 from syncd.model import Consent
 
@@ -22,10 +22,11 @@ FAILURES_BORNE = 3
 class Batch:
     """The consents that some contacts should show, on their way into Autotask."""
 
-    def __init__(self, client: AutotaskClient, fields: Fields, wanted: Mapping[str, Consent]) -> None:
+    def __init__(self, client: AutotaskClient, fields: Fields, changes: Mapping[str, Change]) -> None:
         self._client = client
         self._fields = fields
-        self._wanted = wanted
+        self._changes = changes
+        wanted = self._wanted = {contact_id: change.consent for contact_id, change in changes.items()}
         self._words: Vocabulary[Consent] = fields.contact()
         # Opt-outs first: nothing that an opt-in runs into may hold them up.
         self._open = sorted(wanted, key=lambda contact_id: wanted[contact_id] is Consent.OPTED_IN)
@@ -59,6 +60,8 @@ class Batch:
             return GONE
         if self._shown(row) is self._wanted[contact_id]:
             return ALREADY
+        if overtaken(self._changes[contact_id], self._shown(row)):
+            return CHANGED
         try:
             # The contact may have moved since our last listing: the company that it shows now is the path to it.
             if row.get("companyID") is None:

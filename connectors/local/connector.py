@@ -27,6 +27,7 @@ from connectors.local.table import Row, Table, locked, read_table, rewrite
 from syncd.connector import (
     ALREADY,
     APPLIED,
+    CHANGED,
     GONE,
     Change,
     Connector,
@@ -37,6 +38,7 @@ from syncd.connector import (
     Settings,
     Shell,
     Traits,
+    overtaken,
     refused,
 )
 from syncd.errors import ConfigProblem, Transient
@@ -89,21 +91,24 @@ class Local(Connector):
         """Set `sms_opt_in`: one atomic rewrite of contacts.csv for a batch, then a second look at the file."""
         stream = iter(changes)
         while batch := list(islice(stream, self.traits.batch)):
-            wanted = {change.contact_id: change.consent for change in batch}
+            wanted = {change.contact_id: change for change in batch}
             with self._rewriting, locked(self._folder):
                 outcomes = self._carry_out(wanted)
             yield from outcomes.items()
 
-    def _carry_out(self, wanted: Mapping[str, Consent]) -> dict[str, Outcome]:
+    def _carry_out(self, wanted: Mapping[str, Change]) -> dict[str, Outcome]:
         table = read_table(self._contacts, CONTACT_COLUMNS)
         rows = _by_id(table)
         outcomes: dict[str, Outcome] = {}
         cells: list[tuple[Row, str, str]] = []
-        for contact_id, consent in wanted.items():
+        for contact_id, change in wanted.items():
+            consent = change.consent
             mine = rows.get(contact_id, [])
             stale = [row for row in mine if _consent(row) is not consent]
             if not stale:
                 outcomes[contact_id] = ALREADY if mine else GONE
+            elif any(overtaken(change, _consent(row)) for row in stale):
+                outcomes[contact_id] = CHANGED
             elif len(mine) > 1 and consent is Consent.OPTED_IN:
                 outcomes[contact_id] = refused(
                     f"{_lines(mine)} share the id {contact_id}, and only one person opted in; give each its own id"
@@ -116,9 +121,9 @@ class Local(Connector):
                 guard()
             rewrite(table, table.with_cells(cells))
             shown = _by_id(read_table(self._contacts, CONTACT_COLUMNS))
-            for contact_id, consent in wanted.items():
+            for contact_id, change in wanted.items():
                 if contact_id not in outcomes:
-                    outcomes[contact_id] = _verified(shown.get(contact_id, []), consent)
+                    outcomes[contact_id] = _verified(shown.get(contact_id, []), change.consent)
         return outcomes
 
     # --- what `check` looks at --------------------------------------------------------------------------------

@@ -28,6 +28,17 @@ from sqlalchemy.pool import StaticPool
 
 from syncd.errors import ConfigProblem, StoreUnavailable
 
+__all__ = [
+    "Connection",
+    "Database",
+    "Locked",
+    "ProcessLock",
+    "file_of",
+    "open_reading",
+    "open_writing",
+    "quick_check",
+]
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # How long to wait for another process to let the database go (seconds).

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from syncd.membership import Membership, Step, history
 from syncd.model import (
@@ -126,6 +126,18 @@ def _decisions(connection: Connection, seqs: Collection[int]) -> dict[int, Any]:
         for row in connection.execute(select(reviews).where(reviews.c.seq.in_(part))):
             found[row.seq] = row.decision
     return found
+
+
+def texted_by(connection: Connection, seq: int) -> str | None:
+    """The number whose text this ledger entry is; None when it is no text."""
+    wanted = select(ledger.c.number).where(ledger.c.seq == seq, ledger.c.kind == "message")
+    return connection.execute(wanted).scalar()
+
+
+def save_decision(connection: Connection, seq: int, decision: str, decided: int) -> None:
+    """Store what a person made of a text; `decided` is the ledger entry that says so. The last one counts."""
+    connection.execute(delete(reviews).where(reviews.c.seq == seq))
+    connection.execute(insert(reviews).values(seq=seq, decision=decision, decided=decided))
 
 
 def _numbers_of(connection: Connection, ids: Collection[str]) -> dict[str, list[PhoneNumber]]:

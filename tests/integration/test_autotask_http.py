@@ -10,7 +10,7 @@ from support import shell_for
 
 from connectors.autotask import Autotask
 from connectors.autotask.settings import AutotaskSettings
-from syncd.connector import ALREADY, APPLIED, GONE, Change, Grade, Result
+from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Grade, Result
 from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, ShapeChanged, SyncdError, Transient
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.autotask import AutotaskServer
@@ -37,8 +37,8 @@ def crowd(server, company, size):
     return [server.add_contact(company, "N", str(n), mobile=fictional_number(n)) for n in range(size)]
 
 
-def write(psa, contacts, consent=OUT):
-    return dict(psa.write(Change(str(contact), None, consent) for contact in contacts))
+def write(psa, contacts, consent=OUT, shown=None):
+    return dict(psa.write(Change(str(contact), None, consent, shown) for contact in contacts))
 
 
 def test_everything_is_listed_across_pages_with_the_msps_own_company_zero(autotask):
@@ -171,9 +171,17 @@ def test_a_lost_answer_is_settled_by_a_read_and_a_lost_request_is_ambiguous(auto
     assert write(psa, [person]) == {str(person): APPLIED}
     autotask.faults.add(hang_up(), method="PATCH")
     with pytest.raises(Ambiguous) as caught:
-        write(psa, [person], IN)
+        write(psa, [person], IN, shown=OUT)
     assert caught.value.contact == str(person)
     assert len(autotask.requests_to("", "PATCH")) == 2
+
+
+def test_an_opt_in_does_not_overwrite_an_opt_out_that_nobody_had_seen_yet(autotask):
+    person = autotask.add_contact(autotask.add_company("Acme"), "A", "B", opt_in="Opted-Out")
+    psa = connect(autotask)
+    assert write(psa, [person], IN) == {str(person): CHANGED}
+    assert autotask.requests_to("", "PATCH") == []
+    assert write(psa, [person], IN, shown=OUT) == {str(person): APPLIED}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +245,7 @@ def test_an_unknown_user_or_integration_code_is_refused(autotask):
 
 
 def test_never_more_than_two_calls_are_in_flight(autotask):
-    autotask.change(latency=0.005, slot_lingers=0.002)
+    autotask.change(latency=0.005)
     acme = autotask.add_company("Acme", "Approved")
     people = crowd(autotask, acme, 40)
     psa = connect(autotask)

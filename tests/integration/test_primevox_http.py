@@ -15,8 +15,9 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -25,8 +26,9 @@ from pydantic import SecretStr
 from syncd.clock import Clock
 from syncd.errors import ConfigProblem, ShapeChanged, SyncdError, Transient
 from syncd.http import Limits, Transport
-from syncd.model import PhoneNumber
+from syncd.model import Direction, PhoneNumber
 from syncd.primevox import Line, Listed, PrimeVox
+from syncd.sandbox.primevox import PrimeVoxServer
 
 KEY = "canary+/=&?#% 4711"
 CANARIES = ("canary", "4711")
@@ -334,3 +336,32 @@ def test_a_wrong_configuration_says_so_without_the_key(reach: Callable[..., Prim
             reach(wire).listing(LINE)
         assert not [canary for canary in CANARIES if canary in "".join(traceback.format_exception(caught.value))]
         assert len(wire.requests) == 3
+
+
+FORMS = ["10", "11", "+1", "formatted", "int", "int11"]
+QUIRKS: list[dict[str, Any]] = [{"conversation_with": form, "message_from": form} for form in FORMS]
+QUIRKS += [{"own_message_from": form} for form in FORMS]
+QUIRKS += [{"date": form, "last_date": form} for form in ("seconds", "microseconds", "T", "Z", "offset")]
+QUIRKS += [{"accepted_numbers": frozenset({form})} for form in ("10", "11", "+1")]
+QUIRKS += [{"ids": "text"}, {"empty": "[]"}, {"order": "oldest"}]
+
+
+@pytest.mark.parametrize("quirks", QUIRKS, ids=str)
+def test_whichever_way_primevox_writes_it_the_same_is_read(quirks: dict[str, Any]) -> None:
+    client, at = "+12025550123", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    transport = Transport(Clock(), Limits(1000, 1.0, 8))
+    with PrimeVoxServer({LINE.container: {"api_key": KEY, "numbers": [LINE.number]}}) as server:
+        server.change(**quirks)
+        vox = PrimeVox(transport, server.base_url, frozenset({LINE.number}))
+        assert vox.listing(LINE).conversations() == ({}, ())
+        server.send(LINE.number, client, "Reply STOP to opt out", at)
+        server.receive(LINE.number, client, "#Stop", at.replace(second=6))
+        found, remarks = vox.listing(LINE).conversations()
+        (listed,) = found.values()
+        thread = vox.thread(LINE, listed)
+    transport.close()
+    assert (listed.theirs, remarks, thread.rejected, thread.gap) == (client, (), (), None)
+    assert [(message.direction, message.text, message.sent_at) for message in thread.messages] == [
+        (Direction.OUTBOUND, "Reply STOP to opt out", at),
+        (Direction.INBOUND, "#Stop", at.replace(second=6)),
+    ]

@@ -420,9 +420,9 @@ DRIPS = {
 @pytest.mark.parametrize("where", DRIPS)
 def test_a_dripping_answer_is_cut(where: str) -> None:
     with Wire(DRIPS[where]) as wire:
-        client = wire.client(deadline=0.25)
+        client = wire.client(deadline=0.15)
         start = time.monotonic()
-        with pytest.raises(Transient, match=r"no complete answer within 0\.25 s") as read:
+        with pytest.raises(Transient, match=r"no complete answer within 0\.15 s") as read:
             client.get("/x")
         with pytest.raises(Ambiguous, match="sent, but no complete answer") as written:
             client.write("PATCH", "/x", {})
@@ -615,7 +615,7 @@ def test_a_tls_handshake_that_hangs_is_cut_and_nothing_was_sent() -> None:
         assert time.monotonic() - start < 0.9
 
 
-@pytest.mark.parametrize("where", DRIPS)
+@pytest.mark.parametrize("where", ["head", "body", "body-without-length"])
 def test_a_dripping_answer_is_cut_inside_tls_too(where: str, tls: ssl.SSLContext, certificate: Path) -> None:
     with Wire(DRIPS[where], tls) as wire:
         client = wire.client("https", deadline=0.25)
