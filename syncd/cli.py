@@ -171,7 +171,8 @@ def _ledger_export(options: argparse.Namespace) -> int:
         number = numbers[0]
     _, database = _reading(options)
     with database.begin() as connection:
-        show.export(ledger.entries(connection, number=number), options.format, sys.stdout)
+        who = overview.owners(connection, number) if number else {}
+        show.export(ledger.entries(connection, number=number, contacts=who), options.format, sys.stdout)
     return OK
 
 
@@ -294,7 +295,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     export = add(book, "export", _ledger_export, "the evidence on standard output")
     export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
-    export.add_argument("--number", metavar="NUMBER", help="only the entries of one number")
+    export.add_argument(
+        "--number", metavar="NUMBER", help="only the entries of one number, and of the contacts that have it"
+    )
 
     brake = commands.add_parser("brake", help="passes that are held").add_subparsers(required=True)
     add(brake, "release", _brake_release, "let a held pass go")

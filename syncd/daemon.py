@@ -310,7 +310,12 @@ class Daemon:
                 self._log.error("the new configuration was not taken over", problem=str(one), alert=True)
             return
         # The old threads must be gone before the new ones write: two writers of one contact could cross.
-        self._running.stop(RELOAD_GRACE)
+        self._running.clock.stop()
+        until = fresh.clock.monotonic() + RELOAD_GRACE
+        while not self._running.loops.join(0.5) and fresh.clock.monotonic() < until:
+            if self._stop.is_set():
+                return
+        self._running.assembly.close()
         self._config, self._running = config, fresh
         self._log = set_up_logs(config)
         fresh.start()

@@ -24,7 +24,7 @@ from syncd.errors import (
 from syncd.http import before_sending
 from syncd.model import Consent, Rules, Verdict
 from syncd.pace import urgent
-from syncd.plan import PARKED_AFTER, Lane, Mirror, lane, look, needs_write, retry_in
+from syncd.plan import PARKED_AFTER, Lane, lane, look, needs_write, retry_in
 from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
@@ -216,7 +216,8 @@ class Delivery:
             verdict, attempts = mirror.verdict_and_attempts(connection, change.contact_id)
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
-                    mirror.save_mirror(connection, change.contact_id, Mirror(change.consent), stale=True)
+                    shown, _ = look(known.mirror.sending(change.consent), change.consent)
+                    mirror.save_mirror(connection, change.contact_id, shown, stale=True)
                 case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
                     self._postpone(connection, change.contact_id, attempts + 1, "the PSA has no such contact")
                     self._look_again()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 from syncd.clock import Clock
 from syncd.directory import release_brake
 from syncd.errors import SyncdError
+from syncd.model import Intent
 from syncd.store import database, evidence, ledger
 from syncd.store.database import Connection
 
@@ -47,9 +47,11 @@ def carry_out(connection: Connection, clock: Clock, wish: dict[str, Any]) -> str
 def _resolve(connection: Connection, clock: Clock, seq: int, decision: str, by: str) -> str:
     if decision not in ("opt_in", "opt_out", "nothing"):
         raise NotDone(f"{decision!r} is none of opt_in, opt_out, nothing")
-    number = evidence.texted_by(connection, seq)
+    number, intent = evidence.text_at(connection, seq)
     if number is None:
         raise NotDone(f"ledger entry {seq} is no text; see `syncd review list`")
+    if intent is Intent.OPT_OUT:
+        raise NotDone(f"ledger entry {seq} is a clear opt-out; nobody can decide it away, a later #Go lifts it")
     decided = ledger.append(connection, clock.now(), "review", number=number, of=seq, decision=decision, by=by)
     evidence.save_decision(connection, seq, decision, decided)
     evidence.mark_stale(connection, [number])
@@ -68,7 +70,7 @@ def ask(url: str, wish: dict[str, Any], clock: Clock) -> str:
     try:
         mine = database.open_writing(url)
     except database.Locked:
-        return _leave(url, wish)
+        return _leave(url, wish, clock)
     try:
         with mine.begin() as connection:
             return carry_out(connection, clock, wish)
@@ -76,11 +78,11 @@ def ask(url: str, wish: dict[str, Any], clock: Clock) -> str:
         mine.close()
 
 
-def _leave(url: str, wish: dict[str, Any]) -> str:
+def _leave(url: str, wish: dict[str, Any], clock: Clock) -> str:
     folder = box(url)
     if folder is None:
         raise NotDone("this database has no folder for wishes")
-    name = f"{time.time_ns()}-{os.getpid()}"
+    name = f"{clock.now():%Y%m%dT%H%M%S%f}-{os.getpid()}"
     draft, final, answer = folder / f".{name}", folder / f"{name}.wish", folder / f"{name}.answer"
     try:
         draft.write_text(json.dumps(wish), encoding="utf-8")
@@ -90,15 +92,15 @@ def _leave(url: str, wish: dict[str, Any]) -> str:
         draft.rename(final)
     except OSError as error:
         raise NotDone(f"{folder}: {error.strerror}; run this as root or as the daemon's user") from error
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+    until = clock.monotonic() + PATIENCE
+    while clock.monotonic() < until:
         if answer.exists():
             said = json.loads(answer.read_text(encoding="utf-8"))
             answer.unlink(missing_ok=True)
             if said["done"]:
                 return str(said["text"])
             raise NotDone(str(said["text"]))
-        time.sleep(0.1)
+        clock.sleep(0.1)
     final.unlink(missing_ok=True)
     raise NotDone("the daemon did not answer; is it running? see `journalctl -u syncd`")
 

@@ -12,7 +12,7 @@ from syncd.clock import Clock
 from syncd.connector import Connector
 from syncd.errors import ShapeChanged
 from syncd.membership import effective_state, is_opt_out
-from syncd.model import Company, CompanyState, Consent, Contact
+from syncd.model import Company, CompanyState, Consent, Contact, storable
 from syncd.plan import SHRUNK, BrakeLimits, Held, Mirror, company_brake, contact_brake, look
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
@@ -78,7 +78,7 @@ class Directory:
         listed: dict[str, Company] = {}
         for company in self._psa.companies():
             self._beat()
-            listed[company.id] = company
+            listed[company.id] = replace(company, name=storable(company.name))
         with self._database.begin() as connection:
             known = mirror.known_companies(connection)
             seen = dict(listed)
@@ -100,10 +100,9 @@ class Directory:
             ]
             brake = mirror.fact(connection, BRAKES["companies"])
             held = company_brake(
-                {one: company.state for one, company in known.items() if company.listed},
-                list(listed.values()),
-                newly,
-                sum(affected.values()),
+                [one for one, company in known.items() if company.listed],
+                listed,
+                {one: affected.get(one, 0) for one in newly},
                 self._limits,
                 _released(brake),
             )
@@ -157,7 +156,7 @@ class Directory:
             self._beat()
             if company is not None and contact.company_id != company:
                 raise ShapeChanged(f"asked for the contacts of company {company}, the PSA sent others too")
-            listed.setdefault(contact.id, contact)
+            listed.setdefault(contact.id, replace(contact, name=storable(contact.name)))
         with self._database.begin() as connection:
             if company is None:
                 known = mirror.known_contacts(connection)
@@ -166,8 +165,10 @@ class Directory:
             moved = self._moved_into_opted_out(connection, listed, known)
             brake = mirror.fact(connection, BRAKES["contacts"])
             held = contact_brake(moved, self._limits, _released(brake))
-            if self._braked(connection, held, brake, "contacts"):
-                listed = {one: contact for one, contact in listed.items() if one not in moved}
+            if held or company is None:  # a look at one company says nothing about what else is held
+                self._braked(connection, held, brake, "contacts")
+            if held:  # who they are is taken over, where they appeared is not: their own texts are not held up
+                listed |= {one: _left_where_it_was(listed[one], known.get(one)) for one in moved}
             self._record_contacts(connection, listed, known, mark)
             if company is None and not held:
                 self._record_gone(connection, listed, known)
@@ -297,6 +298,10 @@ def release_brake(connection: Connection, now: datetime, by: str) -> list[str]:
 def staff_entry(contact: str, company: str | None, before: Consent | None, after: Consent) -> dict[str, Any]:
     """The ledger entry for a person's edit."""
     return {"kind": "staff", "contact": contact, "company": company, "before": before, "after": after}
+
+
+def _left_where_it_was(contact: Contact, before: mirror.KnownContact | None) -> Contact:
+    return replace(contact, company_id=before.contact.company_id if before else None)
 
 
 def _released(brake: Any) -> Sequence[str]:

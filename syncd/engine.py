@@ -197,7 +197,10 @@ class Engine:
         before = health.error
         tried = health.enter()
         result = self._guarded(health, job) if tried else None
-        if tried and (health.error != before or (result is not None and what in ("companies", "contacts"))):
+        wrote = isinstance(result, Delivered) and result.written > 0
+        if tried and (
+            health.error != before or wrote or (result is not None and what in ("companies", "contacts"))
+        ):
             self._remember(what, health, worked=result is not None)
         return result
 
@@ -225,7 +228,7 @@ def _rules_entry(setup: Setup) -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, timedelta):
-            return value.total_seconds()
+            return int(value.total_seconds())  # a whole number: other languages write 86400.0 differently
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items()}
         return (

@@ -96,7 +96,7 @@ class Health:
 
     def _tell(self, error: Exception) -> None:
         advice = {
-            AuthRefused: "check the credentials; tried again every 5 minutes, at once after a reload",
+            AuthRefused: "check the credentials; tried again every 5 minutes, at once after a restart",
             ConfigProblem: "edit the configuration or the PSA; everything else goes on",
             ShapeChanged: "the answer is not what is documented; nothing was changed; tried again",
         }.get(type(error), "tried again; nothing is lost")

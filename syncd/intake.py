@@ -75,13 +75,19 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """A message not stored before: `sent` is the time that counts, `doubt` why an opt-in in it needs a person."""
+    """A message not stored before.
+
+    sent:  the time that counts
+    doubt: why an opt-in in it needs a person
+    seen:  `sent` is when we saw it, because its own date cannot be used
+    """
 
     message: Message
     digest: str
     sent: datetime
     reading: Reading
     doubt: str | None
+    seen: bool
 
 
 class Intake:
@@ -117,7 +123,11 @@ class Intake:
             if not isinstance(error, (Stopping, StoreUnavailable)):
                 self._fail(line, error)
             raise
-        result, troubles = self._read_all(line, state, memory, tasks, budget)
+        try:
+            result, troubles = self._read_all(line, state, memory, tasks, budget)
+        except AuthRefused as error:
+            self._fail(line, error)
+            raise
         if result.finished and not troubles:
             memory.digest = listing.digest
         with self._database.begin() as connection:
@@ -127,7 +137,8 @@ class Intake:
                 polls=state.polls + 1,
                 error=troubles[0] if troubles else None,
                 gap=gap,
-                finished=self._clock.now() if result.finished and not troubles else None,
+                complete=result.finished,
+                good=self._clock.now() if result.finished and not troubles else None,
             )
         if gap and gap != state.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=gap)
@@ -155,6 +166,8 @@ class Intake:
                 stored = texts.known(connection, line.number)
                 gone = [known.id for known in stored.values() if not known.missing and known.id not in listed]
                 texts.mark_missing(connection, line.number, gone, missing=True)
+            # A conversation that is listed no more cannot be read: it is a gap, not a failure to try again.
+            memory.failures = {one: count for one, count in memory.failures.items() if one in listed}
             for item in listed.values():
                 known = stored.get(item.id)
                 if known is None or known.marker != item.marker or known.missing:
@@ -288,15 +301,19 @@ class Intake:
                     f"message {message.id} of conversation {message.conversation_id}: its date cannot be read",
                 )
                 continue
-            doubt = None
-            # An opt-out whose date cannot be read, or lies ahead, counts from the moment we saw it.
-            sent = message.sent_at or now
-            if sent > now + FUTURE:
-                sent, doubt = now, FUTURE_DATE
-            elif self._settings.review_history and sent < state.first_poll:
-                doubt = HISTORY
-            new.append(_New(message, digest, sent, reading, doubt))
+            new.append(self._dated(message, digest, reading, state, now))
         return new
+
+    def _dated(
+        self, message: Message, digest: str, reading: Reading, state: texts.LineState, now: datetime
+    ) -> _New:
+        """An opt-out whose date cannot be read, or lies ahead, counts from the moment we saw it."""
+        if message.sent_at is None:
+            return _New(message, digest, now, reading, None, seen=True)
+        if message.sent_at > now + FUTURE:
+            return _New(message, digest, now, reading, FUTURE_DATE, seen=True)
+        history = self._settings.review_history and message.sent_at < state.first_poll
+        return _New(message, digest, message.sent_at, reading, HISTORY if history else None, seen=False)
 
     def _evidence(
         self, connection: Connection, line: Line, theirs: str, new: Sequence[_New]
@@ -305,8 +322,9 @@ class Intake:
         if not new:
             return []
         entries = []
-        ours = texts.outbound_times(connection, theirs)
-        starts = texts.conversation_starts(connection, theirs)
+        person = evidence.numbers_of_person(connection, theirs)
+        ours = texts.outbound_times(connection, person)
+        starts = texts.conversation_starts(connection, person)
         for one in new:
             if one.message.direction is Direction.OUTBOUND:
                 entries += self._late_reply(one, starts)
@@ -314,12 +332,11 @@ class Intake:
                 entries += self._text_entry(line, one, ours)
         return entries
 
-    def _late_reply(self, one: _New, starts: Sequence[datetime]) -> list[dict[str, Any]]:
+    def _late_reply(self, one: _New, starts: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
         """Our own text matters when it turns a text that seemed to start a conversation into a reply."""
-        since = one.sent.replace(microsecond=0)
-        if not any(since <= start < one.sent + self._settings.quiet_period for start in starts):
-            return []
-        return [{"kind": "outbound", "number": one.message.theirs, "sent": stamp(one.sent)}]
+        since, until = one.sent.replace(microsecond=0), one.sent + self._settings.quiet_period
+        numbers = sorted({number for number, start in starts if since <= start < until})
+        return [{"kind": "outbound", "number": number, "sent": stamp(one.sent)} for number in numbers]
 
     def _text_entry(self, line: Line, one: _New, ours: Sequence[datetime]) -> list[dict[str, Any]]:
         message, intent, rule = one.message, one.reading.intent, one.reading.rule
@@ -347,6 +364,7 @@ class Intake:
                 "starts": starts,
                 "last_outbound": stamp(last) if last and starts else None,
                 "doubt": one.doubt,
+                "seen": one.seen,
             }
         ]
 

@@ -72,24 +72,22 @@ def history(
     memberships: oldest first, without gaps; before the first one the contact is taken to have been there already
     steps:       of each company concerned, oldest first
 
-    Every opt-out of the present company counts; of an earlier company those that were in force while the contact
-    was there: they stay with the people they reached.
+    Every opt-out of the present company counts, and of an earlier company every one until the contact left it:
+    they stay with the people they reached, and leaving revives nothing.
     """
     states: list[tuple[datetime, CompanyState]] = []
     opt_outs: dict[int, CompanyOptedOut] = {}
     for index, membership in enumerate(memberships):
         since = membership.since if index else _BEGINNING
         until = membership.until or _END
-        present = membership.until is None
         spans = _spans(steps.get(membership.company_id, ())) if membership.company_id is not None else []
         if not spans:
             states.append((since, CompanyState.UNSET))
         for span in spans:
-            overlaps = span.since < until and span.until > since
-            if overlaps:
+            if span.since < until and span.until > since:
                 states.append((max(since, span.since), span.state))
-            if span.opt_out is not None and (present or overlaps):
-                act = span.opt_out
+            act = span.opt_out
+            if act is not None and act.at < until:
                 opt_outs[act.seq] = CompanyOptedOut(act.seq, act.at, str(membership.company_id))
     return CompanyHistory(tuple(states)), list(opt_outs.values())
 

@@ -62,6 +62,11 @@ def party(raw: str) -> str:
     return number or "other:" + re.sub(r"\s+", " ", str(raw)).strip().casefold()[:100]
 
 
+def storable(text: str) -> str:
+    """The text with what no database takes, lone surrogates and NUL, replaced by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
 class Intent(StrEnum):
     """What a text asks for; `syncd.keywords` decides."""
 
@@ -147,6 +152,7 @@ class Texted:
     last_outbound: our latest text to that number, from any of our numbers, at or before that second
     doubt:         why an opt-in in this text needs a person ("history", "shared number", "future date"), or None
     decision:      what a person made of it in review, or None
+    seen:          its own date cannot be used: `at` is when we saw it
     """
 
     seq: int
@@ -158,6 +164,7 @@ class Texted:
     last_outbound: datetime | None = None
     doubt: str | None = None
     decision: Decision | None = None
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,11 @@ class CompanyHistory:
                 break
             state = then
         return state
+
+    def approved_since(self, when: datetime) -> bool:
+        """Whether every state from that moment on was approved."""
+        later = (state for since, state in self.steps if since > when)
+        return self.at(when) is CompanyState.APPROVED and all(state is CompanyState.APPROVED for state in later)
 
     @property
     def now(self) -> CompanyState:

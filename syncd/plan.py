@@ -6,11 +6,11 @@ order, when to try again, and when to hold a pass because it would opt out too m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from syncd.model import Cause, Company, CompanyState, Consent, Verdict
+from syncd.model import Cause, Consent, Verdict
 
 # --- what the PSA shows ----------------------------------------------------------------------------------
 
@@ -30,10 +30,8 @@ class Mirror:
 
     def sending(self, value: Consent) -> Mirror:
         """What is known once a write of `value` is about to leave."""
-        before: frozenset[Consent | None] = frozenset({self.shown})
-        if self.pending is not None:
-            before |= self.echoes | {self.pending}
-        return Mirror(self.shown, value, before)
+        before = self.echoes | {self.shown}
+        return Mirror(self.shown, value, before if self.pending is None else before | {self.pending})
 
 
 def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent | None]:
@@ -44,12 +42,16 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
     """
     if before is None:
         return Mirror(value), Consent.OPTED_OUT if value is Consent.OPTED_OUT else None
-    if before.pending is None:
-        return Mirror(value), value if value is not before.shown else None
-    if value is before.pending:
-        return Mirror(value), None
-    if value in before.echoes:
+    if before.pending is not None and value is before.pending:
+        # If an old value was the same, this may be that one, and what we sent in between may show up yet.
+        return Mirror(value, echoes=before.echoes - {value} if value in before.echoes else frozenset()), None
+    if before.pending is not None and value in before.echoes:
         return Mirror(value, before.pending, before.echoes), None
+    if value is before.shown:
+        return before, None
+    if value is Consent.OPTED_IN and (before.pending is not None or value in before.echoes):
+        # Not a person's for certain, and only an opt-out may be believed on suspicion.
+        return Mirror(value, before.pending or before.shown, before.echoes), None
     return Mirror(value), value
 
 
@@ -121,42 +123,42 @@ SHRUNK = 0.7
 
 
 def company_brake(
-    known: Mapping[str, CompanyState],
-    listed: Sequence[Company],
-    opting_out: Collection[str],
-    contacts: int,
+    known: Collection[str],
+    listed: Collection[str],
+    opting_out: Mapping[str, int],
     limits: BrakeLimits,
     released: Collection[str] = (),
 ) -> Held | None:
     """Whether a pass over the companies must be held.
 
-    known:      the companies that the last good list had, with their recorded states
-    opting_out: ids of companies that this pass would newly opt out and that matter to somebody
-    contacts:   how many contacts those would opt out
-    released:   what an operator has let go
+    known:      ids of the companies that the last good list had
+    listed:     ids of those that this one has
+    opting_out: companies that this pass would newly opt out, with how many contacts each would opt out
+    released:   what an operator has let go; it no longer counts
     """
-    missing = frozenset(known) - {company.id for company in listed}
-    if known and len(listed) < SHRUNK * len(known) and not missing <= frozenset(released):
-        detail = f"the PSA listed {len(listed)} companies, {len(known)} were known; is a permission lost?"
-        return Held("company list shrank", detail, missing | frozenset(opting_out))
+    missing = frozenset(known) - frozenset(listed)
+    unexpected = missing - frozenset(released)
     covers = frozenset(opting_out)
-    if covers <= frozenset(released):
-        return None
-    if len(covers) > limits.companies:
+    if known and len(known) - len(unexpected) < SHRUNK * len(known):
+        detail = f"{len(missing)} of {len(known)} known companies are missing from the list; is a permission lost?"
+        return Held("company list shrank", detail, missing | covers)
+    counted = covers - frozenset(released)
+    if len(counted) > limits.companies:
         detail = (
-            f"{len(covers)} companies would be opted out at once (limit {limits.companies}); is a field renamed?"
+            f"{len(counted)} companies would be opted out at once (limit {limits.companies}); is a field renamed?"
         )
-        return Held("too many companies", detail, covers)
+        return Held("too many companies", detail, missing | covers)
+    contacts = sum(opting_out[one] for one in counted)
     if contacts > limits.contacts:
         detail = f"{contacts} contacts would be opted out by company state at once (limit {limits.contacts})"
-        return Held("too many contacts", detail, covers)
+        return Held("too many contacts", detail, missing | covers)
     return None
 
 
 def contact_brake(moved: Collection[str], limits: BrakeLimits, released: Collection[str] = ()) -> Held | None:
     """Whether a pass over the contacts must be held: too many appear in companies that are opted out."""
-    covers = frozenset(moved)
-    if len(covers) <= limits.contacts or covers <= frozenset(released):
+    counted = frozenset(moved) - frozenset(released)
+    if len(counted) <= limits.contacts:
         return None
-    detail = f"{len(covers)} contacts appeared in opted-out companies at once (limit {limits.contacts})"
-    return Held("too many contacts", detail, covers)
+    detail = f"{len(counted)} contacts appeared in opted-out companies at once (limit {limits.contacts})"
+    return Held("too many contacts", detail, frozenset(moved))

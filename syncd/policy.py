@@ -64,13 +64,15 @@ class _Standing:
 
     last:      the latest act
     opt_out:   the latest opt-out; it stays in force for as long as a later opt-in cannot take effect
-    unclear:   numbers with a text that waits for somebody to read it
+    company:   the ledger entry of the latest opt-out of a company
+    unclear:   numbers with a text, whenever sent, that waits for somebody to read it
     review:    opt-ins that wait for somebody to decide, and are no acts until then
     overruled: an opt-in set by staff against the live opt-out
     """
 
     last: _Act | None = None
     opt_out: _Act | None = None
+    company: int | None = None
     unclear: frozenset[str] = frozenset()
     review: tuple[int, ...] = ()
     overruled: int | None = None
@@ -81,7 +83,8 @@ class _Standing:
 
     def after(self, act: _Act) -> _Standing:
         opt_out = act if act.consent is Consent.OPTED_OUT else self.opt_out
-        return replace(self, last=act, opt_out=opt_out, review=(), overruled=None)
+        company = act.seq if act.cause is Cause.COMPANY else self.company
+        return replace(self, last=act, opt_out=opt_out, company=company, review=(), overruled=None)
 
 
 def decide(contact: Contact, evidence: Iterable[Evidence], company: CompanyHistory, rules: Rules) -> Verdict:
@@ -91,7 +94,8 @@ def decide(contact: Contact, evidence: Iterable[Evidence], company: CompanyHisto
               and those of earlier companies that reached it; in any order
     company:  the approval state of the contact's company (of whichever it was in at each time)
     """
-    standing = _Standing()
+    evidence = _dated(list(evidence))
+    standing = _Standing(unclear=_unclear(evidence))
     for item in sorted(evidence, key=_order):
         match item:
             case Texted():
@@ -101,6 +105,27 @@ def decide(contact: Contact, evidence: Iterable[Evidence], company: CompanyHisto
             case CompanyOptedOut():
                 standing = standing.after(_company(item))
     return _conclude(standing, contact, company)
+
+
+def _dated(evidence: list[Evidence]) -> list[Evidence]:
+    """Opt-outs that are dated by when we saw them come after every text that had been read by then.
+
+    Texts are dated by the vendor's clock, what we see by ours. Where the two differ, an older opt-in must not seem
+    to be the newer one.
+    """
+    texts = [(item.seq, item.at) for item in evidence if isinstance(item, Texted) and not item.seen]
+    dated = []
+    for item in evidence:
+        if _is_opt_out(item) and (item.seen if isinstance(item, Texted) else True):
+            item = replace(item, at=max([item.at, *(at for seq, at in texts if seq < item.seq)]))
+        dated.append(item)
+    return dated
+
+
+def _unclear(evidence: Iterable[Evidence]) -> frozenset[str]:
+    """Unclear texts change nothing, but while one waits its number gets no tacit opt-in."""
+    texts = (item for item in evidence if isinstance(item, Texted))
+    return frozenset(text.number for text in texts if _intent(text) is Intent.UNCLEAR)
 
 
 def _order(item: Evidence) -> tuple[datetime, bool, datetime, str, int]:
@@ -120,8 +145,14 @@ def _is_opt_out(item: Evidence) -> bool:
 
 
 def _intent(text: Texted) -> Intent | None:
-    """What the text counts as: what a person decided in review, else how it was read. None: nothing."""
-    if text.decision is None:
+    """What the text counts as: what a person decided in review, else how it was read. None: nothing.
+
+    Nobody can decide a clear opt-out away, and ordinary words stay what they are: allowed, they may start a
+    conversation, on the same terms as any.
+    """
+    if text.decision is None or text.intent is Intent.OPT_OUT:
+        return text.intent
+    if text.decision == "opt_in" and text.intent is Intent.ORDINARY:
         return text.intent
     return {"opt_out": Intent.OPT_OUT, "opt_in": Intent.OPT_IN, "nothing": None}[text.decision]
 
@@ -135,14 +166,14 @@ def _text(standing: _Standing, text: Texted, company: CompanyHistory, rules: Rul
             return standing.after(_by_text(text, Consent.OPTED_OUT, OPT_OUT, "the person opted out by text"))
         case Intent.OPT_IN:  # 3.2.3
             return _opt_in(standing, text, EXPLICIT, "the person opted in by text")
-        case Intent.UNCLEAR:  # changes nothing; nobody is opted in tacitly while it waits
-            return replace(standing, unclear=standing.unclear | {text.number})
         case Intent.ORDINARY if _starts_conversation(standing, text, company, rules):  # 3.2.5, 3.3.4
             return _opt_in(standing, text, TACIT, "the person wrote first, to an approved company's MSP")
     return standing
 
 
 def _by_text(text: Texted, consent: Consent, clause: str, words: str) -> _Act:
+    if text.decision is not None:
+        words += ", as was decided in review"
     return _Act(consent, clause, Cause.PERSON, text.at, text.seq, words, text.number)
 
 
@@ -160,7 +191,7 @@ def _starts_conversation(standing: _Standing, text: Texted, company: CompanyHist
     quiet = rules.tacit.quiet_period
     if not rules.tacit.enabled or not text.starts or text.number in standing.unclear:
         return False
-    if company.at(text.at) is not CompanyState.APPROVED:
+    if not company.approved_since(text.at):  # never held for a later approval, nor taken to another company
         return False
     if text.last_outbound is not None and not _quiet(text.last_outbound, text.at, quiet):
         return False
@@ -179,12 +210,12 @@ def _staff(standing: _Standing, edit: StaffEdited, rules: Rules) -> _Standing:
     if edit.consent is Consent.OPTED_OUT:
         words = "a person set opted out in the PSA"
         return standing.after(_Act(Consent.OPTED_OUT, STAFF, Cause.STAFF, edit.at, edit.seq, words))
-    if rules.staff_opt_in == "accept":
+    not_known_then = standing.last is not None and standing.last.seq > edit.seq
+    if rules.staff_opt_in == "accept" and not not_known_then:
         words = "a person set opted in in the PSA"
         return standing.after(_Act(Consent.OPTED_IN, STAFF, Cause.STAFF, edit.at, edit.seq, words))
-    if standing.last and standing.last.consent is Consent.OPTED_OUT:  # put back, and reported
-        return replace(standing, overruled=edit.seq)
-    return standing
+    # Put back, and reported, if an opt-out is in force; so is an edit by somebody who could not know of it yet.
+    return replace(standing, overruled=edit.seq)
 
 
 def _company(opt_out: CompanyOptedOut) -> _Act:
@@ -200,42 +231,39 @@ def _conclude(standing: _Standing, contact: Contact, company: CompanyHistory) ->
     last = standing.last
     if company.now is CompanyState.OPTED_OUT and (last is None or standing.opted_in):
         # 3.3.1: everybody in it, also contacts created or moved there later, whatever they texted since
-        seqs = tuple(act.seq for act in (standing.opt_out, last) if act)
-        reason = "the company is opted out in the PSA"
         held = last is not None and last.clause == EXPLICIT
-        return Verdict(Consent.OPTED_OUT, COMPANY, reason, Cause.COMPANY, seqs, held, standing.review)
+        seqs = [] if standing.company is None else [standing.company]
+        seqs += [last.seq] if last else []
+        return _opted_out(COMPANY, "the company is opted out in the PSA", Cause.COMPANY, seqs, standing, held)
     if last is None:  # 3.1.2
-        reason = "an opt-in waits in review" if standing.review else "no evidence: the PSA's value is left alone"
+        reason = "no evidence: the PSA's value is left alone"
+        if standing.review or standing.unclear:
+            reason = "a text waits in review; until then the PSA's value is left alone"
         return Verdict(None, NO_EVIDENCE, reason, review=standing.review)
     if last.consent is Consent.OPTED_OUT:
-        return _in_force(last, standing)
+        return _opted_out(last.clause, last.words, last.cause, [last.seq], standing)
     if company.now is not CompanyState.APPROVED:  # 3.1.1
-        held = last.clause != TACIT
+        held = last.clause == EXPLICIT
         return _without_effect(last, standing, "the company has not approved texting", held)
     if not contact.active:
         return _without_effect(last, standing, "an opt-in is for active contacts only")
-    if last.clause == TACIT and last.number in standing.unclear:  # neither written now nor undone
-        reason = "the person wrote first, but a later unclear text waits in review"
-        return Verdict(None, TACIT, reason, Cause.PERSON, (last.seq,), review=standing.review)
-    return _in_force(last, standing)
+    return Verdict(last.consent, last.clause, last.words, last.cause, (last.seq,), review=standing.review)
 
 
-def _in_force(act: _Act, standing: _Standing) -> Verdict:
-    words = act.words
-    seqs: tuple[int, ...] = (act.seq,)
+def _opted_out(
+    clause: str, words: str, cause: Cause, seqs: list[int], standing: _Standing, held: bool = False
+) -> Verdict:
     if standing.overruled is not None:
-        words += f"; {OVERRULED}"
-        seqs = (*seqs, standing.overruled)
-    return Verdict(act.consent, act.clause, words, act.cause, seqs, review=standing.review)
+        words, seqs = f"{words}; {OVERRULED}", [*seqs, standing.overruled]
+    return Verdict(Consent.OPTED_OUT, clause, words, cause, tuple(seqs), held, standing.review)
 
 
 def _without_effect(opt_in: _Act, standing: _Standing, why: str, held: bool = False) -> Verdict:
     """An opt-in that cannot take effect (now): an opt-out before it stays in force."""
     why = f"{opt_in.words}; {'held' if held else 'without effect'}: {why}"
-    if standing.opt_out is None:
-        clause = HELD if held else NO_EVIDENCE
-        return Verdict(None, clause, why, Cause.PERSON, (opt_in.seq,), held, standing.review)
     before = standing.opt_out
-    seqs = (before.seq, opt_in.seq)
-    why = f"{before.words}; since then {why}"
-    return Verdict(Consent.OPTED_OUT, before.clause, why, before.cause, seqs, held, standing.review)
+    if before is not None:
+        why = f"{before.words}; since then {why}"
+        return _opted_out(before.clause, why, before.cause, [before.seq, opt_in.seq], standing, held)
+    clause = HELD if held else opt_in.clause
+    return Verdict(None, clause, why, opt_in.cause, (opt_in.seq,), held, standing.review)

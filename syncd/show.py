@@ -61,7 +61,7 @@ def status(found: dict[str, Any]) -> None:
     out = console()
     brake = found["brake"]
     if brake:
-        state = "released, goes on at the next pass" if "released" in brake else "held; `syncd brake release`"
+        state = "released, goes on at the next pass" if brake["released"] else "held; `syncd brake release`"
         out.print(Text(f"BRAKE: {brake['what']}: {brake['detail']} ({state})", style="bold red"))
     for one in found["parked"]:
         out.print(

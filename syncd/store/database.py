@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from syncd.clock import Clock
 from syncd.errors import ConfigProblem, StoreUnavailable
 
 __all__ = [
@@ -100,9 +100,7 @@ class ProcessLock:
         """Raises Locked when another process holds it, ConfigProblem when the folder cannot be written."""
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if os.geteuid() == 0:  # a command run by root must not lock the service's own user out
-                owner = path.parent.stat()
-                os.fchown(self._file, owner.st_uid, owner.st_gid)
+            _like_its_folder(self._file, path)
         except OSError as error:
             raise ConfigProblem(
                 f"{path}: cannot be opened ({error.strerror}); is store.url right, and may this user write there?"
@@ -116,14 +114,15 @@ class ProcessLock:
 
     def _taken(self, patience: float) -> bool:
         """Try for that many seconds: a command such as `review resolve` holds the lock for a moment only."""
-        until = time.monotonic() + patience
+        clock = Clock()
+        until = clock.monotonic() + patience
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() >= until:
+                if clock.monotonic() >= until:
                     return False
-                time.sleep(0.05)
+                clock.sleep(0.05)
             else:
                 return True
 
@@ -149,7 +148,9 @@ def open_writing(url: str) -> Database:
     path = file_of(url)
     lock = ProcessLock(path.with_name(path.name + ".lock")) if path else None
     if path and not path.exists():  # created here so that it never exists with other permissions
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _like_its_folder(file, path)
+        os.close(file)
     database = Database(url, lock=lock)
     try:
         database.migrate()
@@ -165,6 +166,13 @@ def open_reading(url: str) -> Database:
     if path and not path.exists():
         raise ConfigProblem(f"{path}: there is no database yet; run `syncd run` or `syncd once` first")
     return Database(url, read_only=True)
+
+
+def _like_its_folder(file: int, path: Path) -> None:
+    """A file made by a command that root runs must not lock the service's own user out."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -111,6 +111,7 @@ def _texted(entry: dict[str, Any], replies: Sequence[datetime], decided: Mapping
         last_outbound=max((when for when in (last, late) if when), default=None),
         doubt=entry["doubt"],
         decision=decided.get(entry["seq"]),
+        seen=entry["seen"],
     )
 
 
@@ -128,16 +129,27 @@ def _decisions(connection: Connection, seqs: Collection[int]) -> dict[int, Any]:
     return found
 
 
-def texted_by(connection: Connection, seq: int) -> str | None:
-    """The number whose text this ledger entry is; None when it is no text."""
-    wanted = select(ledger.c.number).where(ledger.c.seq == seq, ledger.c.kind == "message")
-    return connection.execute(wanted).scalar()
+def text_at(connection: Connection, seq: int) -> tuple[str | None, Intent | None]:
+    """The number whose text this ledger entry is, and how it was read; (None, None) when it is no text."""
+    wanted = select(ledger.c.body).where(ledger.c.seq == seq, ledger.c.kind == "message")
+    body = connection.execute(wanted).scalar()
+    if body is None:
+        return None, None
+    entry = json.loads(body)
+    return entry["number"], Intent(entry["intent"])
 
 
 def save_decision(connection: Connection, seq: int, decision: str, decided: int) -> None:
     """Store what a person made of a text; `decided` is the ledger entry that says so. The last one counts."""
     connection.execute(delete(reviews).where(reviews.c.seq == seq))
     connection.execute(insert(reviews).values(seq=seq, decision=decision, decided=decided))
+
+
+def numbers_of_person(connection: Connection, number: str) -> list[str]:
+    """The number, and the other numbers of every contact that has it: a reply may come from another phone."""
+    owners = select(contact_numbers.c.contact).where(contact_numbers.c.number == number)
+    wanted = select(contact_numbers.c.number).where(contact_numbers.c.contact.in_(owners)).distinct()
+    return sorted({number, *connection.execute(wanted).scalars()})
 
 
 def _numbers_of(connection: Connection, ids: Collection[str]) -> dict[str, list[PhoneNumber]]:

@@ -10,7 +10,7 @@ Every entry has `seq`, `at` (UTC), `kind`, `number`, `text`, `contact`, `company
 its kind:
 
     message   a text that is evidence: line, conversation, message, sent, intent, rule, rules, starts,
-              last_outbound, doubt
+              last_outbound, doubt, seen (its own date could not be used: sent is when it was seen)
     outbound  a text of ours, found late, that shows an earlier text to be a reply: sent
     company   an approval state that changed: name, before, after
     contact   who a contact is, whenever that changed: name, numbers, active, shown
@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, or_, select
 
 from syncd.store.schema import ledger
 from syncd.store.times import stamp
@@ -87,13 +87,18 @@ def append_all(connection: Connection, now: datetime, entries: Sequence[dict[str
 
 
 def entries(
-    connection: Connection, *, after: int = 0, number: str | None = None, page: int = 1000
+    connection: Connection,
+    *,
+    after: int = 0,
+    number: str | None = None,
+    contacts: Collection[str] = (),
+    page: int = 1000,
 ) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Entries from the first on as (entry, stored body, stored hash); those of one number if given."""
+    """Entries in order as (entry, stored body, stored hash): all, or those of a number and of contacts."""
     while True:
         wanted = select(ledger.c.seq, ledger.c.body, ledger.c.hash).where(ledger.c.seq > after)
         if number is not None:
-            wanted = wanted.where(ledger.c.number == number)
+            wanted = wanted.where(or_(ledger.c.number == number, ledger.c.contact.in_(contacts)))
         rows = connection.execute(wanted.order_by(ledger.c.seq).limit(page)).all()
         for row in rows:
             yield json.loads(row.body), row.body, row.hash

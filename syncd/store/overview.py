@@ -27,7 +27,7 @@ def status(connection: Connection) -> dict[str, Any]:
         "review": len(review_queue(connection)),
         "unproven": _count(connection, unproven),
         "parked": _parked(connection),
-        "brake": next(iter(brakes.values()), None),
+        "brake": _brake(list(brakes.values())),
         "numbers": [
             {
                 "number": row.number,
@@ -45,6 +45,16 @@ def status(connection: Connection) -> dict[str, Any]:
         "companies": int(connection.execute(select(func.count()).select_from(companies)).scalar_one()),
         "stale": _count(connection, contacts.c.stale.is_(True)),
     }
+
+
+def _brake(held: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """One account of the passes that are held, usually of one."""
+    if not held:
+        return None
+    words = {key: "; ".join(one[key] for one in held) for key in ("what", "detail")}
+    covers = sorted({item for one in held for item in one["covers"]})
+    released = all("released" in one for one in held)
+    return words | {"covers": covers, "since": min(one["since"] for one in held), "released": released}
 
 
 def _count(connection: Connection, condition: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,12 +59,15 @@ def close_pass(
     polls: int,
     error: str | None,
     gap: str | None,
-    finished: datetime | None,
+    complete: bool,
+    good: datetime | None,
 ) -> None:
-    """Record how a pass ended; `finished` when everything due was read."""
+    """Record how a pass ended. `complete`: every change was looked at; `good`: when, if nothing failed."""
     values: dict[str, object] = {"polls": polls, "error": error, "gap": gap}
-    if finished is not None:
-        values |= {"complete": True, "last_good_pass": stamp(finished)}
+    if complete:
+        values["complete"] = True
+    if good is not None:
+        values["last_good_pass"] = stamp(good)
     connection.execute(update(lines).where(lines.c.number == number).values(values))
 
 
@@ -166,19 +169,19 @@ def save_messages(
         connection.execute(insert(messages), rows)
 
 
-def outbound_times(connection: Connection, theirs: str) -> list[datetime]:
-    """When any of our lines texted that party, oldest first."""
+def outbound_times(connection: Connection, person: Collection[str]) -> list[datetime]:
+    """When any of our lines texted one of a person's numbers, oldest first."""
     wanted = select(messages.c.sent).where(
-        messages.c.theirs == theirs, messages.c.direction == Direction.OUTBOUND.value
+        messages.c.theirs.in_(person), messages.c.direction == Direction.OUTBOUND.value
     )
     return sorted(moment(row.sent) for row in connection.execute(wanted.order_by(messages.c.sent)))
 
 
-def conversation_starts(connection: Connection, theirs: str) -> list[datetime]:
-    """When that party sent texts that were recorded as starting a conversation."""
-    wanted = select(ledger.c.body).where(ledger.c.number == theirs, ledger.c.kind == "message")
+def conversation_starts(connection: Connection, person: Collection[str]) -> list[tuple[str, datetime]]:
+    """Texts recorded as starting a conversation, as (the person's number, when)."""
+    wanted = select(ledger.c.body).where(ledger.c.number.in_(person), ledger.c.kind == "message")
     entries: Iterable[Mapping[str, object]] = (json.loads(row.body) for row in connection.execute(wanted))
-    return [moment(str(entry["sent"])) for entry in entries if entry["starts"]]
+    return [(str(entry["number"]), moment(str(entry["sent"]))) for entry in entries if entry["starts"]]
 
 
 def _known(row: object) -> Known:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -102,7 +102,9 @@ def starts_conversation(
     tacit = rules.tacit
     if not text.starts or not tacit.enabled or not approved(company, text.at):
         return False
-    if any(waits(other) and later(text, other) and other.number == text.number for other in everything):
+    if any(since > text.at and state is not CompanyState.APPROVED for since, state in company.steps):
+        return False
+    if any(waits(other) and other.number == text.number for other in everything):
         return False
     if text.last_outbound is not None and text.at - text.last_outbound < tacit.quiet_period:
         return False
@@ -121,11 +123,12 @@ def read(contact: Contact, evidence: Sequence[Evidence], company: CompanyHistory
     last_out = latest([one for one in evidence if is_opt_out(one)])
     since = [one for one in evidence if last_out is None or later(one, last_out)]
 
-    # What opts in since then: keywords without doubt, a member of staff if that is accepted, else who writes first.
+    # What opts in since then: keywords without doubt, staff if that is accepted, else who writes first.
     doubtful = [one for one in since if isinstance(one, Texted) and one.doubt and one.decision is None]
     explicit = [one for one in since if is_explicit(one) and one not in doubtful]
     if rules.staff_opt_in == "accept":
-        explicit += [one for one in since if isinstance(one, StaffEdited) and one.consent is IN]
+        known = [one for one in since if isinstance(one, StaffEdited) and one.consent is IN]
+        explicit += [one for one in known if last_out is None or last_out.seq < one.seq]
     first = [one for one in since if starts_conversation(one, last_out, evidence, company, rules)]
     tacit = [one for one in first if one not in doubtful]
     opt_in = latest(explicit) or (tacit[0] if tacit else None)
@@ -141,93 +144,87 @@ def read(contact: Contact, evidence: Sequence[Evidence], company: CompanyHistory
     if opt_in is None:
         return replace(stays, clause="3.1.2")
     if state is not CompanyState.APPROVED and opt_in not in tacit:
-        return replace(stays, clause=stays.clause or "3.1.1, 3.2.1", held=True)
+        held = is_explicit(opt_in)
+        return replace(stays, clause=stays.clause or ("3.1.1, 3.2.1" if held else None), held=held)
     if state is not CompanyState.APPROVED or not contact.active:
         return stays
     if opt_in not in tacit:
         return Reading(IN, clause_of(opt_in), False, asked)
-    # While an unclear text waits, its number gets no tacit opt-in: not even from words that came before it.
-    if all(any(waits(two) and two.number == one.number for two in evidence) for one in tacit[:1]):
-        return stays
     return Reading(IN, "3.2.5, 3.3.4", False, asked)
 
 
 # --- random lives ----------------------------------------------------------------------------------------
 #
-# One number stands for one piece of evidence, read digit by digit: ten times faster than a strategy for each field,
-# and it still shrinks, because the first choice of every list is the plainest.
-
-
-class Digits:
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def pick(self, choices):
-        self.number, digit = divmod(self.number, len(choices))
-        return choices[digit]
+# One number stands for one piece of evidence, as the seed of its dice: much faster than a strategy for each field,
+# and a counterexample still shrinks to few pieces.
 
 
 HOURS = (0, 1, 2, 10, 24, 25, 26, 48, 49, 50, 74, 100)
 CRUMBS = tuple(timedelta(microseconds=us) for us in (0, 0, 300_000, 999_999, 1_000_000, -1_000_000))
-AGO = (None, None, 0, 3600, 86_399, 86_400, 86_401)
+AGO = (None, None, None, None, None, 0, 3600, 86_399, 86_400, 86_401)
 INTENTS = (
-    Intent.OPT_IN, Intent.OPT_OUT, Intent.ORDINARY, Intent.UNCLEAR, Intent.HELP,
-    Intent.ORDINARY, Intent.OPT_IN, Intent.ORDINARY,
+    Intent.OPT_IN, Intent.OPT_OUT, Intent.UNCLEAR, Intent.HELP, Intent.ORDINARY, Intent.OPT_IN, Intent.OPT_OUT,
+    Intent.ORDINARY, Intent.UNCLEAR, Intent.ORDINARY, Intent.ORDINARY, Intent.ORDINARY, Intent.ORDINARY,
 )  # fmt: skip
 DOUBTS = (None, None, None, None, "history", "shared number")
-STATES = (CompanyState.APPROVED, CompanyState.APPROVED, CompanyState.OPTED_OUT, CompanyState.UNSET)
+STATES = (*[CompanyState.APPROVED] * 5, CompanyState.OPTED_OUT, CompanyState.UNSET)
 
 
-def when(digits: Digits) -> datetime:
-    return START + timedelta(hours=digits.pick(HOURS)) + digits.pick(CRUMBS)
+def when(dice: Random) -> datetime:
+    return START + timedelta(hours=dice.choice(HOURS)) + dice.choice(CRUMBS)
 
 
-def texted(digits: Digits, seq: int, at: datetime) -> Texted:
-    intent, doubt, ago = digits.pick(INTENTS), digits.pick(DOUBTS), digits.pick(AGO)
-    number, message = digits.pick(NUMBERS), digits.pick("abc")
-    starts = intent is Intent.ORDINARY and digits.pick((True, True, True, False))
+def texted(dice: Random, seq: int, at: datetime) -> Texted:
+    intent, doubt, ago = dice.choice(INTENTS), dice.choice(DOUBTS), dice.choice(AGO)
+    number, message = dice.choice(NUMBERS), dice.choice("abc")
+    starts = intent is Intent.ORDINARY and dice.choice((True, True, True, False))
     # A person decides what waits in review: an unclear text, or an opt-in in doubt. What a decision about another
     # text may do is a row of its own in test_policy.py.
     decision = None
     if intent is Intent.UNCLEAR or (intent is Intent.OPT_IN and doubt):
-        decision = digits.pick((None, None, "opt_in", "opt_out", "nothing"))
+        decision = dice.choice((None, None, "opt_in", "opt_out", "nothing"))
     elif intent is Intent.ORDINARY and doubt:
-        decision = digits.pick((None, None, None, "opt_out", "nothing"))
+        decision = dice.choice((None, None, None, "opt_out", "nothing"))
     ours = None if ago is None else at - timedelta(seconds=ago)
     return Texted(seq, at, number, message, intent, starts, ours, doubt, decision)
 
 
 def piece(seq: int, number: int) -> Evidence:
-    digits = Digits(number)
-    kind, at = digits.pick(("text", "text", "text", "staff", "company")), when(digits)
+    dice = Random(number)
+    kind, at = dice.choice((*["text"] * 8, "staff", "company")), when(dice)
     if kind == "staff":
-        return StaffEdited(seq, at, digits.pick((OUT, IN)))
+        return StaffEdited(seq, at, dice.choice((OUT, IN)))
     if kind == "company":
-        return CompanyOptedOut(seq, at, digits.pick(("acme", "former")))
-    return texted(digits, seq, at)
+        return CompanyOptedOut(seq, at, dice.choice(("acme", "former")))
+    return texted(dice, seq, at)
 
 
 def state_over_time(number: int) -> CompanyHistory:
-    digits = Digits(number)
-    steps = [(when(digits), digits.pick(STATES)) for _ in range(digits.pick((1, 1, 2, 3, 0)))]
+    dice = Random(number)
+    steps = [(when(dice), dice.choice(STATES)) for _ in range(dice.choice((1, 1, 2, 3, 0)))]
     return CompanyHistory(tuple(sorted(steps, key=lambda step: step[0])))
 
 
 def switches(number: int) -> Rules:
-    digits = Digits(number)
-    quiet = timedelta(hours=digits.pick((24, 24, 1, 0)))
-    tacit = TacitRules(digits.pick((True, True, True, False)), digits.pick((True, True, True, False)), quiet)
-    return Rules(tacit, digits.pick(("reassert", "accept")))
+    dice = Random(number)
+    quiet = timedelta(hours=dice.choice((24, 24, 1, 0)))
+    tacit = TacitRules(
+        dice.choice((True, True, True, True, False)), dice.choice((True, True, True, True, False)), quiet
+    )
+    return Rules(tacit, dice.choice(("reassert", "accept")))
 
 
-# Wider ranges would make hypothesis prefer small numbers.
 NUMBER = st.integers(0, 2**24 - 1)
 LIFE = {
-    "contact": st.sampled_from((True, True, True, False)).map(
+    "contact": st.sampled_from((True, True, True, True, False)).map(
         lambda active: Contact("7", "acme", "Ann", NUMBERS, active, None)
     ),
-    "evidence": st.lists(NUMBER, max_size=7).map(
-        lambda numbers: [piece(seq, number) for seq, number in enumerate(numbers, 1)]
+    "evidence": st.lists(NUMBER, min_size=1, max_size=6).map(
+        # What we observe is dated when we see it, so its place in the ledger agrees with its date.
+        lambda numbers: [
+            replace(item, seq=seq)
+            for seq, item in enumerate(sorted((piece(0, number) for number in numbers), key=lambda one: one.at), 1)
+        ]
     ),
     "company": NUMBER.map(state_over_time),
     "rules": NUMBER.map(switches),
@@ -247,25 +244,19 @@ def thorough(examples: int):
 # --- what must hold --------------------------------------------------------------------------------------
 
 
-def disputed(said, reading: Reading) -> bool:
-    """The one disagreement that test_policy.py keeps: an opt-out before a tacit opt-in that is not given."""
-    return said.desired is None and said.clause == "3.2.5, 3.3.4" and reading.desired is OUT
-
-
 @thorough(2500)
 @given(**LIFE)
 def test_two_readings_of_the_policy_agree(contact, evidence, company, rules):
     said, reading = decide(contact, evidence, company, rules), read(contact, evidence, company, rules)
-    assume(not disputed(said, reading))
     assert (said.desired, said.held, frozenset(said.review)) == (reading.desired, reading.held, reading.review)
     if reading.clause is not None:
         assert said.clause == reading.clause
 
 
 @thorough(400)
-@given(**LIFE, dice=st.integers(0, 10_000))
-def test_the_order_of_arrival_does_not_matter(contact, evidence, company, rules, dice):
-    arrived = random.Random(dice).sample(evidence, len(evidence))
+@given(**LIFE, seed=st.integers(0, 10_000))
+def test_the_order_of_arrival_does_not_matter(contact, evidence, company, rules, seed):
+    arrived = Random(seed).sample(evidence, len(evidence))
     assert decide(contact, arrived, company, rules) == decide(contact, evidence, company, rules)
 
 

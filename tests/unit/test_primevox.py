@@ -111,7 +111,7 @@ def everything_in(error: BaseException, *, local_variables: bool) -> str:
         found += [str(one), repr(one), repr(one.args), repr(vars(one))]
         trace = traceback.TracebackException.from_exception(one, capture_locals=local_variables)
         found += ["".join(trace.format()) if not local_variables else ""]
-        found += [repr(frame.locals) for frame in trace.stack if "/syncd/" in frame.filename]
+        found += [repr(frame.locals) for frame in trace.stack if frame.filename.startswith(str(OURS))]
         waiting += [linked for linked in (one.__cause__, one.__context__) if linked]
     return "\n".join(found)
 
