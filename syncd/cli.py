@@ -99,7 +99,7 @@ def _check_online(config: Config) -> int:
     try:
         report = psa.check()
         show.report(report, f"PSA: {config.psa.connector}")
-        worst = max(worst, OK if report.passed else CONFIG)
+        worst = max(worst, OK if report.passed else UNAVAILABLE if report.only_down else CONFIG)
     except SyncdError as error:
         print(f"FAIL  PSA {config.psa.connector}: {error}")
         worst = max(worst, CONFIG if isinstance(error, ConfigProblem) else UNAVAILABLE)

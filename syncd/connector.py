@@ -88,7 +88,8 @@ class Grade(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    FAIL = "fail"
+    FAIL = "fail"  # the admin must change something
+    DOWN = "down"  # could not be reached, or has trouble of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,12 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether nothing failed."""
-        return all(finding.grade is not Grade.FAIL for finding in self.findings)
+        return all(finding.grade in (Grade.OK, Grade.NOTE) for finding in self.findings)
+
+    @property
+    def only_down(self) -> bool:
+        """Whether something failed, but nothing that the admin must change."""
+        return not self.passed and all(finding.grade is not Grade.FAIL for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)

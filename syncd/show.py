@@ -140,10 +140,10 @@ def review(found: Sequence[dict[str, Any]]) -> None:
 def report(made: Report, heading: str) -> None:
     """What a connector's check found."""
     out = console()
+    styles = {Grade.OK: "green", Grade.NOTE: "yellow", Grade.FAIL: "bold red", Grade.DOWN: "bold red"}
     marks = {
-        Grade.OK: Text("ok", "green"),
-        Grade.NOTE: Text("note", "yellow"),
-        Grade.FAIL: Text("FAIL", "bold red"),
+        grade: Text(grade.value.upper() if "red" in style else grade.value, style)
+        for grade, style in styles.items()
     }
     rows = [(marks[one.grade], one.what, one.detail) for one in made.findings]
     out.print(table(("", "what", "found "), rows, heading))

@@ -58,7 +58,13 @@ class Checkup:
                 # Each further try counts towards a lock-out of the API user.
                 found.append(Finding(Grade.FAIL, "credentials", str(error)))
                 return Report(tuple(found))
-            except (ConfigProblem, Permanent, ShapeChanged, Transient) as error:
+            except Transient as error:
+                found.append(Finding(Grade.DOWN, what, str(error)))
+                if (
+                    sum(finding.grade is Grade.DOWN for finding in found) > 1
+                ):  # not a hiccup: spare the admin the rest
+                    return Report(tuple(found))
+            except (ConfigProblem, Permanent, ShapeChanged) as error:
                 found.append(Finding(Grade.FAIL, what, str(error)))
         found += [Finding(Grade.NOTE, "not known", note) for note in NOTES]
         return Report(tuple(found))

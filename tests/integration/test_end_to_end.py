@@ -92,7 +92,9 @@ def test_a_company_opt_out_reaches_everybody_and_stays_with_them():
         rig.must_be_sound()
 
 
-@pytest.mark.parametrize(("rule", "shown"), [("reassert", OUT), ("accept", IN)])
+@pytest.mark.parametrize(
+    ("rule", "shown"), [("reassert", OUT), pytest.param("accept", IN, marks=pytest.mark.slow)]
+)
 def test_a_person_edits_the_field(rule, shown):
     with Rig(policy={"staff_opt_in": rule}) as rig:
         rig.start()
@@ -134,7 +136,7 @@ def test_shared_numbers():
 # --- review and first run --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first_run", ["review", "replay"])
+@pytest.mark.parametrize("first_run", ["review", pytest.param("replay", marks=pytest.mark.slow)])
 def test_history_of_the_first_day_and_a_text_that_needs_a_person(first_run):
     with Rig(policy={"first_run": first_run}) as rig:
         rig.text(0, "#Go", at=DAYS_AGO)
@@ -142,7 +144,7 @@ def test_history_of_the_first_day_and_a_text_that_needs_a_person(first_run):
         rig.text(2, "STOP", at=DAYS_AGO)
         rig.text(2, "#Go", at=DAYS_AGO + timedelta(hours=1))
         rig.start()
-        rig.text(3, "No more alerts until Monday")
+        rig.text(3, "No alerts after 9pm please")
         wait_until(lambda: rig.shown(1) == OUT)
         waiting = {"review": {0, 2, 3}, "replay": {3}}[first_run]
         wait_until(lambda: {one["number"] for one in rig.review()} == {person(index) for index in waiting})
@@ -177,7 +179,7 @@ def test_the_brake_holds_company_opt_outs_and_lets_go():
 # --- finding every text ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("polls_before", [0, 2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("polls_before", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_second_text_that_does_not_move_the_marker_is_found_by_reading_again(polls_before):
     with Rig() as rig:
         rig.start()
@@ -242,7 +244,7 @@ def test_an_idle_pass_is_one_request_per_number_and_reads_nothing_again():
 # --- the process -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", ["primevox", "autotask"])
+@pytest.mark.parametrize("where", [pytest.param("primevox", marks=pytest.mark.slow), "autotask"])
 def test_sigterm_is_obeyed_while_a_call_stalls(where):
     with Rig() as rig:
         rig.start()
@@ -293,6 +295,7 @@ def test_a_second_instance_leaves_the_first_alone():
         rig.must_be_sound()
 
 
+@pytest.mark.slow
 def test_exit_codes_of_once():
     with Rig(companies=4, people=4, policy={"brake": {"companies": 1, "contacts": 500}}) as rig:
         rig.text(0, "#Go", at=DAYS_AGO)

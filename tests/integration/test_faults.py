@@ -67,10 +67,7 @@ WHERE = {
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize(
-    "kind",
-    [name if name in ("503", "html") else pytest.param(name, marks=pytest.mark.slow) for name in ILL],
-)
+@pytest.mark.parametrize("kind", ILL)
 @pytest.mark.slow
 def test_an_ill_answer_changes_nothing_and_is_forgotten(kind, where):
     server_name, path = WHERE[where]
@@ -88,7 +85,7 @@ def test_an_ill_answer_changes_nothing_and_is_forgotten(kind, where):
         assert rig.shown(2) == IN
 
 
-@pytest.mark.parametrize("name", ["primevox", "autotask"])
+@pytest.mark.parametrize("name", [pytest.param("primevox", marks=pytest.mark.slow), "autotask"])
 def test_a_service_is_down_for_a_while(name):
     with Rig() as rig:
         rig.start()
@@ -123,6 +120,7 @@ def test_a_service_that_says_when_is_left_alone_until_then():
         converges(rig)
 
 
+@pytest.mark.slow
 def test_the_hourly_threshold_of_autotask():
     with Rig() as rig:
         rig.start()
@@ -156,6 +154,7 @@ def test_one_key_expires_and_the_other_goes_on():
         rig.must_be_sound()
 
 
+@pytest.mark.slow
 def test_the_account_of_the_psa_is_locked():
     with Rig() as rig:
         rig.start()
@@ -230,7 +229,7 @@ def test_a_key_that_may_list_but_not_read_shows_in_status():
 # --- writes ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["reset", "close"])
+@pytest.mark.parametrize("how", ["reset", pytest.param("close", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("effect", ["applied", "lost"])
 def test_the_answer_to_a_write_is_lost_and_the_opposite_is_texted(how, effect):
     lost = faults.lost_answer(how) if effect == "applied" else faults.reset()
@@ -291,7 +290,8 @@ def test_staff_opt_out_between_our_look_and_our_opt_in_in_a_file():
         assert rig.cell("a") == OUT
 
 
-@pytest.mark.parametrize("poison", ["silent", "validation", pytest.param("permission", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("poison", ["silent", "validation", "permission"])
 def test_a_contact_that_cannot_be_written_is_shown_and_others_go_on(poison):
     with Rig() as rig:
         rig.start()
@@ -323,7 +323,8 @@ def test_a_dozen_contacts_that_cannot_be_written_do_not_hold_up_a_stop():
         wait_until(lambda: rig.shown(13) == OUT, 40)
 
 
-@pytest.mark.parametrize("lag", [3.0, pytest.param(8.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lag", [3.0, 8.0])
 def test_reads_lag_behind_writes(lag):
     with Rig() as rig:
         rig.autotask.change(read_lag_seconds=lag)
@@ -383,7 +384,7 @@ def test_a_user_who_sees_no_rows_opts_nobody_out():
         converges(rig)
 
 
-@pytest.mark.parametrize("entity", ["Companies", "Contacts"])
+@pytest.mark.parametrize("entity", ["Companies", pytest.param("Contacts", marks=pytest.mark.slow)])
 def test_a_field_is_renamed_while_running(entity):
     name = {"Companies": "SMS Approval", "Contacts": "SMS Opt-In"}[entity]
     with Rig() as rig:
@@ -402,6 +403,7 @@ def test_a_field_is_renamed_while_running(entity):
         assert rig.shown(3) == IN
 
 
+@pytest.mark.slow
 def test_a_value_of_the_approval_list_is_renamed():
     with Rig(companies=8, people=8) as rig:
         rig.start()
@@ -437,7 +439,7 @@ def test_odd_forms_of_everything():
     with Rig(people=2) as rig:
         first = rig.companies[0]
         rig.autotask.change(unset_udf="missing", udf_read="label", udf_write="either", patch_answer="empty")
-        rig.autotask.change(dates="naive", missing_item="404", wrong_parent="error", slot_lingers=0.05)
+        rig.autotask.change(dates="naive", missing_item="404", wrong_parent="error")
         rig.primevox.change(empty="[]", conversation_with="formatted", message_from="int11", date="microseconds")
         rig.primevox.change(unread=("1", None), ids="text", html_escaped=True, extra_fields=True, last_date="T")
         ten = person(30)[2:]
@@ -465,7 +467,7 @@ def test_odd_forms_of_everything():
 
 
 def test_hostile_texts_stop_nothing():
-    with Rig(people=7) as rig:
+    with Rig(people=6) as rig:
         rig.start()
         rig.text(0, "STOP \ud83d")
         rig.text(1, "\x1b[2J\x00 #Go " * 60_000)
@@ -476,8 +478,7 @@ def test_hostile_texts_stop_nothing():
         rig.text(5, None)
         rig.text(5, {"a": 1})
         rig.text(5, "#Stop", message_id="id \ud800 \x00 '; DROP TABLE ledger --")
-        rig.text(6, 1)
-        wait_until(lambda: rig.all_shown() == [OUT, OUT, OUT, OUT, None, OUT, None], 30)
+        wait_until(lambda: rig.all_shown() == [OUT, OUT, OUT, OUT, None, OUT], 30)
         assert rig.status()["review"] >= 1, "an opt-in from the future waits for a person"
         exported = rig.run("ledger", "export")
         assert exported.returncode == 0
@@ -560,7 +561,6 @@ def test_sigterm_during_a_reload_while_a_call_stalls():
 # --- one bad conversation, one slow number ---------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="engine._opt_ins_ready: such a line is never complete")
 def test_a_conversation_that_reads_as_empty_on_the_first_day_holds_up_no_opt_in():
     with Rig() as rig:
         rig.text(0, "hello")

@@ -65,13 +65,13 @@ def filled(db: Database) -> Database:
 
 
 def escaped(words: str) -> str:
-    """A JSON string in ASCII: short escapes where JSON has them, else backslash-u of UTF-16 halves."""
+    """A JSON string: short escapes where JSON has them, backslash-u of UTF-16 halves for what is not printable ASCII."""
     short = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
     pieces = []
     for char in words:
         halves = char.encode("utf-16-be", "surrogatepass")
         units = [halves[index] << 8 | halves[index + 1] for index in range(0, len(halves), 2)]
-        plain = char if " " <= char <= "\x7f" else "".join(f"\\u{unit:04x}" for unit in units)
+        plain = char if " " <= char <= "~" else "".join(f"\\u{unit:04x}" for unit in units)
         pieces.append(short.get(char, plain))
     return '"' + "".join(pieces) + '"'
 
@@ -83,7 +83,7 @@ def canonical(value: Any) -> str:
         return "[" + ",".join(map(canonical, value)) + "]"
     if isinstance(value, str):
         return escaped(value)
-    return {None: "null", True: "true", False: "false"}.get(value) or repr(value)
+    return "null" if value is None else str(value).lower()
 
 
 def audited(lines: list[str]) -> int:
@@ -115,6 +115,14 @@ def test_export_can_be_checked_line_by_line_without_this_program(filled: Databas
     assert export.isascii()
     assert audited(export.splitlines()) == 10 + len(NASTY)
     assert [json.loads(line)["text"] for line in export.splitlines()[10:]] == NASTY
+
+
+@defect(reason="DEL is in ASCII, and yet escaped; JSON.stringify and jq leave it as it is")
+def test_documentation_names_every_character_that_is_escaped(db: Database) -> None:
+    with db.begin() as connection:
+        ledger.append(connection, NOW, "message", text="a\x7fb")
+        [(_, body, _)] = ledger.entries(connection)
+    assert "\x7f" in body or "007f" in str(ledger.__doc__)
 
 
 def test_every_entry_has_the_documented_keys(filled: Database) -> None:
@@ -219,10 +227,12 @@ def inserted(connection: Connection) -> None:
             4,
         ),
         (sql("UPDATE ledger SET body = 'no json' WHERE seq = 4"), 4),
-        (sql("UPDATE ledger SET body = x'ff00' WHERE seq = 4"), 4),
-        (lambda connection: rehash(connection, 4, "{}"), 4),
-        (lambda connection: rehash(connection, 4, "no json"), 4),
-        (lambda connection: rehash(connection, 4, "[]"), 4),
+        pytest.param(
+            sql("UPDATE ledger SET body = x'ff00' WHERE seq = 4"), 4, marks=defect(reason="AttributeError")
+        ),
+        pytest.param(lambda connection: rehash(connection, 4, "{}"), 4, marks=defect(reason="KeyError")),
+        pytest.param(lambda connection: rehash(connection, 4, "no json"), 4, marks=defect(reason="JSONDecodeError")),
+        pytest.param(lambda connection: rehash(connection, 4, "[]"), 4, marks=defect(reason="TypeError")),
     ],
     ids=[
         "body",
@@ -289,9 +299,11 @@ FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", "=1", "-5", 
 
 
 def rows(db: Database) -> list[dict[str, str]]:
+    csv.field_size_limit(10_000_000)
     return list(csv.DictReader(io.StringIO(exported(db, "csv"), newline="")))
 
 
+@defect(reason="a sign before digits only is let through")
 def test_csv_holds_no_formula(db: Database) -> None:
     with db.begin() as connection:
         for words in FORMULAS:
@@ -322,11 +334,16 @@ OTHER = "0" * 3 + "abcdef"
 
 
 @pytest.fixture(params=[True, False], ids=["json", "console"])
-def said(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def said(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Logging is set up; the function gives what was written since."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     logs.set_up(json=request.param, level="debug", secrets=[SECRET, OTHER])
-    yield lambda: capsys.readouterr().err
+    [handler] = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+    yield written.getvalue
     root.handlers[:], root.level = before
     structlog.reset_defaults()
 
@@ -371,6 +388,23 @@ def test_secrets_are_hidden_in_tracebacks_of_every_library(said: Callable[[], st
     assert "ValueError" in found
 
 
+@defect(reason="logging prints the raw record when it cannot be rendered")
+def test_secrets_are_hidden_when_logging_itself_fails(
+    said: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Bad:
+        def __str__(self) -> str:
+            raise ValueError("our bug")
+
+        __repr__ = __str__
+
+    ours = [one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler]
+    logging.getLogger().handlers[:] = ours  # pytest's own would raise
+    logs.get().error("failed", key=SECRET, thing=Bad())
+    logging.getLogger("somebody").error("two places %s %s", SECRET)
+    assert SECRET not in said() + capsys.readouterr().err
+
+
 def test_local_variables_are_not_logged(said: Callable[[], str]) -> None:
     def fails() -> None:
         unregistered = "a value of the person's own"
@@ -390,7 +424,7 @@ def test_urls_of_urllib3_are_not_logged(said: Callable[[], str]) -> None:
 
 
 def test_numbers_keep_their_last_four_digits(said: Callable[[], str]) -> None:
-    logs.get().info(f"to {NUMBER}", number=NUMBER, nested=[{"n": {NUMBER: 1}}], exc_info=raised(NUMBER))
+    logs.get().info(f"to {NUMBER}", number=NUMBER, nested=[{"n": {NUMBER: 1}}], exc_info=ValueError(NUMBER))
     logging.getLogger("somebody").warning("to %s", NUMBER)
     found = said()
     assert "2025550110" not in found
@@ -398,7 +432,7 @@ def test_numbers_keep_their_last_four_digits(said: Callable[[], str]) -> None:
 
 
 @defect(reason="only numbers with a plus and nothing between their digits are masked")
-@pytest.mark.parametrize("form", ["2025550110", "(202) 555-0110", "202-555-0110", "+1 202 555 0110"])
+@pytest.mark.parametrize("form", ["2025550110", "(202) 555-0110", "+1 202 555 0110", "%2B12025550110"])
 def test_numbers_in_other_forms_are_masked_too(said: Callable[[], str], form: str) -> None:
     logs.get().warning("the PSA holds an odd record", record=f"contacts.csv line 7: active is neither: '{form}'")
     assert form not in said()
@@ -409,10 +443,14 @@ def test_one_event_is_one_line(said: Callable[[], str]) -> None:
     assert said().count("\n") == 1
 
 
-def test_terminal_escapes_do_not_reach_the_terminal(said: Callable[[], str]) -> None:
+def test_terminal_escapes_do_not_reach_the_terminal(
+    said: Callable[[], str], request: pytest.FixtureRequest
+) -> None:
     logs.get().info("an event", text="\x1b[31mred\x1b]0;title\x07\u202e")
     logging.getLogger("somebody").warning("\x1b[31mred\x07")
     found = said()
+    if request.node.callspec.params["said"] is False:
+        request.applymarker(defect(reason="the console renderer prints texts as they are"))
     assert not {char for char in found if unicodedata.category(char)[0] == "C"} - {"\n"}
 
 

@@ -142,7 +142,6 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     assert modes == dict.fromkeys(("state.db", "state.db-wal", "state.db-shm", "state.db.lock"), 0o600)
 
 
-@defect(reason="only the lock is given to the owner of the folder")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lock the service's user out")
 def test_database_that_root_makes_belongs_to_the_owner_of_its_folder(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65534)
