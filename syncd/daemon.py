@@ -19,13 +19,13 @@ from syncd.connector import Connector, Shell
 from syncd.engine import Engine, Setup
 from syncd.errors import ConfigProblem, Stopping, SyncdError
 from syncd.http import Transport
-from syncd.intake import IntakeSettings
 from syncd.loops import Loops, Pulse
 from syncd.notify import notify, watchdog_seconds
 from syncd.pace import Limits
 from syncd.plan import BrakeLimits, Lane
 from syncd.primevox import Line, PrimeVox
-from syncd.store import ledger, mirror
+from syncd.sift import IntakeSettings
+from syncd.store import ledger, mirror, texts
 from syncd.store.database import Database, open_writing, quick_check
 
 # SIGTERM must be obeyed within 10 s, whatever a call is waiting for.
@@ -155,11 +155,11 @@ def once(config: Config, database: Database, clock: Clock, log: Any) -> OnePass:
         assembly.close()
     healths = [*engine.line_health.values(), *engine.psa_health.values()]
     with database.begin() as connection:
-        pending = mirror.count_waiting(connection)
+        pending = mirror.count_waiting(connection) + texts.lines_in_trouble(connection)
         braked = any(mirror.braked(connection).values())
     return OnePass(
         tuple(f"{health.what}: {health.error}" for health in healths if health.unreachable),
-        pending + sum(1 for health in healths if health.error and not health.unreachable),
+        pending,
         braked,
     )
 

@@ -11,8 +11,6 @@ from syncd.clock import Clock
 from syncd.connector import Change, Connector, Outcome, Result
 from syncd.directory import Writes, staff_entry
 from syncd.errors import (
-    AuthRefused,
-    ConfigProblem,
     Permanent,
     ShapeChanged,
     Stopping,
@@ -24,21 +22,28 @@ from syncd.errors import (
 from syncd.http import before_sending
 from syncd.model import Consent, Rules, Verdict
 from syncd.pace import urgent
-from syncd.plan import PARKED_AFTER, Lane, lane, look, needs_write, retry_in
+from syncd.plan import PARKED_AFTER, Lane, look, needs_write, retry_in
 from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
 
-# So many contacts in a row that fail mean that the PSA is in trouble, not they.
+# So many batches in a row of which nothing could be written mean that the PSA is in trouble, not the contacts.
 BREAKER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one round of delivery did: `written` fields, and how many changes still wait for their next try."""
+    """What delivery did: for so many contacts it is known how their write ended."""
 
-    written: int = 0
-    left: int = 0
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A change that the connector has taken, and the verdict that it carries out."""
+
+    change: Change
+    verdict: Verdict
 
 
 class Delivery:
@@ -72,6 +77,7 @@ class Delivery:
         self._in_flight: set[str] = set()
         self._next_try: dict[str, tuple[Consent, float]] = {}  # a postponed value, and when it is due
         self._alone: set[str] = set()  # failed in a batch: tried on their own
+        self._failed_in_a_row = dict.fromkeys(Lane, 0)
 
     # --- verdicts ----------------------------------------------------------------------------------------
 
@@ -92,52 +98,44 @@ class Delivery:
             waits = needs_write(verdict.desired, case.mirror)
             mirror.save_verdict(connection, case.contact.id, verdict, waits=waits, now=self._clock.now())
 
-    # --- rounds ------------------------------------------------------------------------------------------
+    # --- one batch of a lane -----------------------------------------------------------------------------
 
-    def deliver(self, lanes: Collection[Lane]) -> Delivered:
-        """Write what is due in these lanes, the most urgent first.
+    def anything_due(self, one_lane: Lane) -> bool:
+        """Whether `batch` would call the PSA."""
+        with self._database.begin() as connection, self._lock:
+            return bool(self._due(connection, one_lane))
 
-        Raises when the PSA as a whole is in trouble; whatever is not written stays due. After each batch the plan
-        is made again, so that an opt-out that came in meanwhile goes next.
+    def batch(self, one_lane: Lane) -> Delivered:
+        """Write some of what is due in a lane.
+
+        Raises when the PSA as a whole is in trouble. Whatever is not written stays due; a contact that failed for
+        itself waits alone for its next try.
         """
-        written = failed_in_a_row = 0
-        while not self._clock.stopping:
-            self.settle()
-            batch, left = self._next_batch(lanes)
-            if not batch:
-                return Delivered(written, left)
-            token = urgent.set(lane(batch[0].verdict) is Lane.OPT_OUT)
-            try:
-                count, trouble = self._write(batch)
-            finally:
-                urgent.reset(token)
-            written += count
-            failed_in_a_row = 0 if count else failed_in_a_row + (trouble is not None)
-            if trouble is not None and (service_at_fault(trouble) or failed_in_a_row >= BREAKER):
-                raise trouble
-        raise Stopping("asked to stop")
+        with self._database.begin() as connection, self._lock:
+            batch = self._pick(one_lane, self._due(connection, one_lane))
+            self._in_flight.update(one.id for one in batch)
+        token = urgent.set(one_lane is Lane.OPT_OUT)
+        try:
+            count, trouble, contained = self._write(batch)
+        finally:
+            urgent.reset(token)
+        # A contact that failed before says nothing about the PSA when it fails again.
+        told = isinstance(trouble, Transient) and batch[0].attempts == 0
+        self._failed_in_a_row[one_lane] = 0 if count else self._failed_in_a_row[one_lane] + told
+        if trouble is not None and (not contained or self._failed_in_a_row[one_lane] >= BREAKER):
+            raise trouble
+        return Delivered(count)
 
-    def _next_batch(self, lanes: Collection[Lane]) -> tuple[list[mirror.Waiting], int]:
-        """The next changes to write together; when there are none, how many wait for their next try."""
-        left = 0
-        size = self._psa.traits.batch
-        for one_lane in sorted(lanes):
-            with self._database.begin() as connection, self._lock:
-                # So many that some of them are due, if any is.
-                most = size + len(self._in_flight) + len(self._next_try)
-                queue = mirror.waiting(connection, one_lane, limit=most)
-                batch = self._pick(one_lane, [one for one in queue if self._is_due(one)], size)
-                self._in_flight.update(one.id for one in batch)
-            if batch:
-                return batch, 0
-            left += len(queue)
-        return [], left
+    def _due(self, connection: Connection, one_lane: Lane) -> list[mirror.Waiting]:
+        """Some changes of a lane whose time has come, if there are any; those that never failed come first."""
+        most = self._psa.traits.batch + len(self._in_flight) + len(self._next_try)
+        return [one for one in mirror.waiting(connection, one_lane, limit=most) if self._is_due(one)]
 
-    def _pick(self, one_lane: Lane, due: Sequence[mirror.Waiting], size: int) -> list[mirror.Waiting]:
+    def _pick(self, one_lane: Lane, due: Sequence[mirror.Waiting]) -> list[mirror.Waiting]:
         # An opt-in goes alone, so that an opt-out arriving meanwhile can still stop it before it leaves.
         if due and (due[0].id in self._alone or one_lane is Lane.OPT_IN):
             return [due[0]]
-        return [one for one in due if one.id not in self._alone][:size]
+        return [one for one in due if one.id not in self._alone][: self._psa.traits.batch]
 
     def _is_due(self, one: mirror.Waiting) -> bool:
         value, when = self._next_try.get(one.id, (None, 0.0))
@@ -145,38 +143,47 @@ class Delivery:
         postponed = value is one.verdict.desired and when > self._clock.monotonic()
         return one.id not in self._in_flight and not postponed
 
-    # --- one batch ---------------------------------------------------------------------------------------
+    # --- carrying it out ---------------------------------------------------------------------------------
 
-    def _write(self, batch: Sequence[mirror.Waiting]) -> tuple[int, SyncdError | None]:
-        """Write a batch. Returns how many contacts are done, and the trouble that ended it, if any."""
-        taken: dict[str, Change] = {}
+    def _write(self, batch: Sequence[mirror.Waiting]) -> tuple[int, SyncdError | None, bool]:
+        """Write a batch.
+
+        Returns how many contacts are done, the trouble that ended it, if any, and whether single contacts are to
+        blame for that.
+        """
+        taken: dict[str, _Taken] = {}
         done: set[str] = set()
         trouble: SyncdError | None = None
+        contained = False
         token = before_sending.set(lambda: self._still_wanted(taken, done))
         try:
             for contact_id, outcome in self._psa.write(self._changes(batch, taken)):
                 self._record(taken[contact_id], outcome)
                 done.add(contact_id)
+            if forgotten := taken.keys() - done:
+                trouble = Permanent("the connector did not say how the write ended")
+                contained = self._blame(trouble, [taken[one] for one in sorted(forgotten)])
         except Superseded:
             self._log.info("an opt-in was stopped by a newer opt-out before it left", contacts=sorted(taken))
         except (Stopping, StoreUnavailable):
             raise
         except SyncdError as error:
             trouble = error
-            self._blame(error, [one for one in taken if one not in done])
+            left = [one for contact_id, one in taken.items() if contact_id not in done]
+            contained = self._blame(error, left) or error.contact in done
         except Exception as error:  # noqa: BLE001  the one-record guard: our bug must not stop other opt-outs
             first = next((one for one in taken if one not in done), None)
             trouble = Permanent(f"defect of syncd or of the connector: {type(error).__name__}", contact=first)
             self._log.error("a write failed by a defect", contact=first, alert=True, exc_info=error)
-            self._blame(trouble, [one for one in taken if one not in done])
+            contained = self._blame(trouble, [one for contact_id, one in taken.items() if contact_id not in done])
         finally:
             before_sending.reset(token)
             with self._lock:
                 self._in_flight.difference_update(one.id for one in batch)
             self._batch_done()
-        return len(done), trouble
+        return len(done), trouble, contained
 
-    def _changes(self, batch: Sequence[mirror.Waiting], taken: dict[str, Change]) -> Iterator[Change]:
+    def _changes(self, batch: Sequence[mirror.Waiting], taken: dict[str, _Taken]) -> Iterator[Change]:
         """The changes that are still wanted at the moment the connector takes them.
 
         What is about to be sent is noted first: if we are killed now, the value is recognised as ours later.
@@ -193,12 +200,16 @@ class Delivery:
                 mirror.save_mirror(connection, one.id, now.mirror.sending(now.verdict.desired))
             self._writes.touched(one.id)
             change = Change(one.id, now.company_id, now.verdict.desired, now.mirror.shown)
-            taken[one.id] = change
+            taken[one.id] = _Taken(change, now.verdict)
             yield change
 
-    def _still_wanted(self, taken: dict[str, Change], done: Collection[str]) -> None:
+    def _still_wanted(self, taken: dict[str, _Taken], done: Collection[str]) -> None:
         """Called right before a request leaves: an opt-in must not leave when an opt-out is known by now."""
-        opt_ins = [one for one, change in taken.items() if change.consent is Consent.OPTED_IN and one not in done]
+        opt_ins = [
+            contact_id
+            for contact_id, one in taken.items()
+            if one.change.consent is Consent.OPTED_IN and contact_id not in done
+        ]
         if not opt_ins:
             return
         with self._database.begin() as connection:
@@ -207,82 +218,85 @@ class Delivery:
         if any(one is None or one.verdict.desired is not Consent.OPTED_IN for one in now):
             raise Superseded("newer evidence arrived")
 
-    def _record(self, change: Change, outcome: Outcome) -> None:
+    def _record(self, taken: _Taken, outcome: Outcome) -> None:
         """Keep how a write ended, with its ledger entry, and make the verdict again."""
-        self._writes.touched(change.contact_id)
+        change, contact_id = taken.change, taken.change.contact_id
+        undone = outcome.result in (Result.REFUSED, Result.GONE)
+        self._writes.touched(contact_id)
         now = self._clock.now()
         with self._database.begin() as connection:
-            known = mirror.known_contacts(connection, ids=[change.contact_id])[change.contact_id]
-            verdict, attempts = mirror.verdict_and_attempts(connection, change.contact_id)
+            before = mirror.known_contacts(connection, ids=[contact_id])[contact_id].mirror
+            failures = mirror.failures(connection, contact_id, change.consent)
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
-                    shown, _ = look(known.mirror.sending(change.consent), change.consent)
-                    mirror.save_mirror(connection, change.contact_id, shown, stale=True)
-                case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
-                    self._postpone(connection, change.contact_id, attempts + 1, "the PSA has no such contact")
-                    self._look_again()
+                    shown, _ = look(before.sending(change.consent), change.consent)
+                    mirror.save_mirror(connection, contact_id, shown, stale=True)
                 case Result.CHANGED:
-                    after, edit = look(known.mirror, Consent.OPTED_OUT)
-                    mirror.save_mirror(connection, change.contact_id, after, stale=True)
-                    entry = staff_entry(change.contact_id, change.company_id, change.shown, Consent.OPTED_OUT)
+                    shown, edit = look(before, Consent.OPTED_OUT)
+                    mirror.save_mirror(connection, contact_id, shown, stale=True)
+                    entry = staff_entry(contact_id, change.company_id, change.shown, Consent.OPTED_OUT)
                     ledger.append_all(connection, now, [entry] if edit else [])
+                case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
+                    self._postpone(connection, change, failures + 1, "the PSA has no such contact")
+                    self._look_again()
                 case Result.REFUSED:
-                    self._postpone(connection, change.contact_id, attempts + 1, outcome.reason)
-            undone = outcome.result in (Result.REFUSED, Result.GONE)
-            if not undone or attempts == 0:
-                ledger.append(connection, now, "write", **_write_entry(change, verdict, outcome))
-            self._decide(connection, [change.contact_id])
+                    self._postpone(connection, change, failures + 1, outcome.reason)
+            if not undone or failures == 0:
+                ledger.append(connection, now, "write", **_write_entry(change, taken.verdict, outcome))
+            self._decide(connection, [contact_id])
         if not undone:
-            self._next_try.pop(change.contact_id, None)
-            self._alone.discard(change.contact_id)
-        if OVERRULED in verdict.reason and outcome.result is Result.APPLIED:
+            self._next_try.pop(contact_id, None)
+            self._alone.discard(contact_id)
+        self._tell(taken, outcome)
+
+    def _tell(self, taken: _Taken, outcome: Outcome) -> None:
+        if OVERRULED in taken.verdict.reason and outcome.result is Result.APPLIED:
             self._log.warning(
                 "an opt-in that a person set in the PSA was put back: the contact had opted out",
-                contact=change.contact_id,
+                contact=taken.change.contact_id,
                 next="ask the contact to text an opt-in keyword",
             )
         self._log.info(
             "written" if outcome.result is Result.APPLIED else f"write: {outcome.result}",
-            contact=change.contact_id,
-            value=change.consent,
-            clause=verdict.clause,
+            contact=taken.change.contact_id,
+            value=taken.change.consent,
+            clause=taken.verdict.clause,
             **({"reason": outcome.reason} if outcome.reason else {}),
         )
 
     # --- failures ----------------------------------------------------------------------------------------
 
-    def _blame(self, error: SyncdError, undone: Sequence[str]) -> None:
-        """Decide who waits after an exception: the contact that it names, or nobody when the PSA is at fault."""
+    def _blame(self, error: SyncdError, undone: Sequence[_Taken]) -> bool:
+        """Decide who waits after an exception: the contact that it names. False: nobody, the PSA is at fault."""
         if error.contact is not None:
-            guilty = [one for one in undone if one == error.contact]
-        elif isinstance(error, (Permanent, ShapeChanged)) and len(undone) > 1:
-            with self._lock:  # one of them is to blame; alone it will show which
-                self._alone.update(undone)
-            return
-        elif isinstance(error, Permanent):
-            guilty = list(undone)
+            guilty = [one for one in undone if one.change.contact_id == error.contact]
+        elif not isinstance(error, (Permanent, ShapeChanged)):
+            return False
+        elif len(undone) > 1:  # one of them is to blame; alone it will show which
+            with self._lock:
+                self._alone.update(one.change.contact_id for one in undone)
+            return True
         else:
-            return
+            guilty = list(undone)
         asked = error.retry_after if isinstance(error, Transient) else None
         with self._database.begin() as connection:
             for one in guilty:
-                _, attempts = mirror.verdict_and_attempts(connection, one)
-                attempts = max(attempts + 1, PARKED_AFTER if isinstance(error, Permanent) else 0)
-                self._postpone(connection, one, attempts, str(error), asked)
+                failures = mirror.failures(connection, one.change.contact_id, one.change.consent) + 1
+                failures = max(failures, PARKED_AFTER if isinstance(error, Permanent) else 0)
+                self._postpone(connection, one.change, failures, str(error), asked)
+        return bool(guilty)
 
     def _postpone(
-        self, connection: Connection, contact_id: str, attempts: int, why: str, asked: float | None = None
+        self, connection: Connection, change: Change, failures: int, why: str, asked: float | None = None
     ) -> None:
-        """Try this contact again later; there is no last try. From the third failure on it is shown as parked."""
-        mirror.save_trouble(connection, contact_id, attempts, why)
-        pause = retry_in(5 if attempts >= PARKED_AFTER else attempts, self._interval, asked)
-        postponed, _ = mirror.verdict_and_attempts(connection, contact_id)
-        if postponed.desired is not None:
-            self._next_try[contact_id] = (postponed.desired, self._clock.monotonic() + pause)
-        if attempts == PARKED_AFTER:
+        """Try this change again later; there is no last try. From the third failure on it is shown as parked."""
+        mirror.save_trouble(connection, change.contact_id, change.consent, failures, why)
+        pause = retry_in(5 if failures >= PARKED_AFTER else failures, self._interval, asked)
+        self._next_try[change.contact_id] = (change.consent, self._clock.monotonic() + pause)
+        if failures == PARKED_AFTER:
             self._log.error(
                 "a contact cannot be written",
-                contact=contact_id,
+                contact=change.contact_id,
                 reason=why,
                 next="see `syncd status`; tried again without end, nothing else waits for it",
                 alert=True,
@@ -299,13 +313,6 @@ class Delivery:
         if come:
             return 0.0
         return min(times) - now if times else None
-
-
-def service_at_fault(error: SyncdError) -> bool:
-    """Whether an error speaks of the PSA as a whole rather than of one record."""
-    if isinstance(error, (AuthRefused, ConfigProblem)):
-        return True
-    return error.contact is None and not isinstance(error, (Permanent, ShapeChanged))
 
 
 def _write_entry(change: Change, verdict: Verdict, outcome: Outcome) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.directory import release_brake
-from syncd.errors import SyncdError
+from syncd.errors import StoreUnavailable, SyncdError
 from syncd.model import Intent
 from syncd.store import database, evidence, ledger
 from syncd.store.database import Connection
@@ -90,6 +90,10 @@ def _leave(url: str, wish: dict[str, Any], clock: Clock) -> str:
             owner = folder.stat()
             os.chown(draft, owner.st_uid, owner.st_gid)
         draft.rename(final)
+    except FileNotFoundError:
+        raise StoreUnavailable(
+            "another command, such as `syncd once`, works with the database; try again when it has ended"
+        ) from None
     except OSError as error:
         raise NotDone(f"{folder}: {error.strerror}; run this as root or as the daemon's user") from error
     until = clock.monotonic() + PATIENCE
@@ -102,7 +106,7 @@ def _leave(url: str, wish: dict[str, Any], clock: Clock) -> str:
             raise NotDone(str(said["text"]))
         clock.sleep(0.1)
     final.unlink(missing_ok=True)
-    raise NotDone("the daemon did not answer; is it running? see `journalctl -u syncd`")
+    raise StoreUnavailable("the daemon did not answer; is it well? see `journalctl -u syncd`")
 
 
 def answer_all(url: str, mine: database.Database, clock: Clock, log: Any) -> int:
@@ -116,7 +120,7 @@ def answer_all(url: str, mine: database.Database, clock: Clock, log: Any) -> int
         try:
             with mine.begin() as connection:
                 said = {"done": True, "text": carry_out(connection, clock, json.loads(path.read_text("utf-8")))}
-        except (SyncdError, ValueError, KeyError, TypeError) as error:
+        except (SyncdError, ValueError, KeyError, TypeError, AttributeError) as error:
             said = {"done": False, "text": str(error)}
         log.info("an operator's wish", **said)
         draft = path.with_suffix(".draft")

@@ -240,7 +240,7 @@ class Directory:
         """Contacts that a complete list no longer has: deleted or merged, unless suspiciously many vanish."""
         here = [one for one in known.values() if not one.gone]
         gone = [one for one in here if one.contact.id not in listed]
-        if here and len(here) - len(gone) < SHRUNK * len(here):
+        if len(gone) > max(1, (1 - SHRUNK) * len(here)):
             self._log.warning(
                 "far fewer contacts are listed than are known; none is taken for deleted; is a permission lost?",
                 listed=len(listed),

@@ -18,10 +18,11 @@ from syncd.delivery import Delivered, Delivery
 from syncd.directory import Directory, Writes
 from syncd.errors import Stopping, StoreUnavailable
 from syncd.health import Health, Latch
-from syncd.intake import Intake, IntakeSettings, Pass
+from syncd.intake import Intake, Pass
 from syncd.model import PhoneNumber, Rules
 from syncd.plan import BrakeLimits, Lane
 from syncd.primevox import Line, PrimeVox
+from syncd.sift import IntakeSettings
 from syncd.store import ledger, mirror, texts
 from syncd.store.database import Database
 from syncd.store.times import stamp
@@ -31,6 +32,9 @@ T = TypeVar("T")
 # A text from a number that no contact has may come from a contact created a moment ago: look again, but not more
 # often than every so many seconds.
 LOOK_AGAIN = 60.0
+
+# What the lanes of delivery are called in `status` and in the log.
+LANES = {Lane.OPT_OUT: "opt-outs", Lane.CASCADE: "company opt-outs", Lane.OPT_IN: "opt-ins"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Engine:
         latch = Latch(clock)
         self.psa_health = {
             what: Health(f"PSA {what}", clock, log, interval, latch)
-            for what in ("companies", "contacts", "opt-outs", "writes")
+            for what in ("companies", "contacts", *LANES.values())
         }
 
     def start(self) -> None:
@@ -115,7 +119,10 @@ class Engine:
 
     def poll(self, line: Line, budget: float | None = None) -> Pass | None:
         """One pass over one of our numbers; None when it failed or its next try has not come."""
-        done = self._guarded(self.line_health[line.number], lambda: self._intake.poll(line, budget))
+        health = self.line_health[line.number]
+        if health.shut_out():
+            self._intake.note(line, str(health.error))
+        done = self._guarded(health, lambda: self._intake.poll(line, budget))
         if done is None:
             return None
         if done.evidence:
@@ -153,12 +160,32 @@ class Engine:
         self.wake()
         return done is not None
 
-    def deliver(self, lanes: Collection[Lane] = tuple(Lane)) -> Delivered | None:
-        """Write what is due in these lanes; None when the PSA is in trouble or its next try has not come."""
+    def deliver(self, lanes: Collection[Lane] = tuple(Lane)) -> Delivered:
+        """Write what is due in these lanes until nothing is left that the PSA would take now.
+
+        After each batch the most urgent lane is looked at first again. Each lane has a health of its own: opt-ins
+        that fail hold up no opt-out.
+        """
         if not self._opt_ins_ready():
             lanes = [lane for lane in lanes if lane is not Lane.OPT_IN]
-        what = "opt-outs" if Lane.OPT_OUT in lanes and Lane.CASCADE not in lanes else "writes"
-        return self._psa_work(what, lambda: self._delivery.deliver(lanes))
+        done = 0
+        while not self._clock.stopping:
+            # Verdicts are made also while the PSA cannot be called, so that `status` shows what waits.
+            self._delivery.settle()
+            delivered = self._one_batch(sorted(lanes))
+            if delivered is None:
+                return Delivered(done)
+            done += delivered.done
+        raise Stopping("asked to stop")
+
+    def _one_batch(self, lanes: Sequence[Lane]) -> Delivered | None:
+        """A batch of the first lane in which something is due and may be tried."""
+        for lane in lanes:
+            if self._delivery.anything_due(lane):
+                delivered = self._psa_work(LANES[lane], lambda lane=lane: self._delivery.batch(lane))  # type: ignore[misc]
+                if delivered is not None:
+                    return delivered
+        return None
 
     def settle(self) -> int:
         """Make the verdicts that new evidence has touched, without writing anything."""
@@ -173,15 +200,16 @@ class Engine:
         postponed = self._delivery.next_try()
         if postponed == 0.0:
             self.wake()
-        waits = [self.psa_health[what].wait() for what in ("opt-outs", "writes")]
-        return min(30.0, max(0.05, *waits, 30.0 if postponed is None else postponed))
+        waits = [wait for what in LANES.values() if (wait := self.psa_health[what].wait()) > 0]
+        return min(30.0, max(0.05, min([*waits, 30.0 if postponed is None else postponed])))
 
     # --- guards ------------------------------------------------------------------------------------------
 
     def _guarded(self, health: Health, job: Callable[[], T]) -> T | None:
-        """Run a job; whatever it raises is told once, planned anew, and ends here."""
-        if not health.enter():
-            return None
+        """Run a job, if its time has come; whatever it raises is told once, planned anew, and ends here."""
+        return self._run(health, job) if health.enter() else None
+
+    def _run(self, health: Health, job: Callable[[], T]) -> T | None:
         try:
             result = job()
         except Stopping:
@@ -195,12 +223,10 @@ class Engine:
     def _psa_work(self, what: str, job: Callable[[], T]) -> T | None:
         health = self.psa_health[what]
         before = health.error
-        tried = health.enter()
-        result = self._guarded(health, job) if tried else None
-        wrote = isinstance(result, Delivered) and result.written > 0
-        if tried and (
-            health.error != before or wrote or (result is not None and what in ("companies", "contacts"))
-        ):
+        if not health.enter():
+            return None
+        result = self._run(health, job)
+        if result is not None or health.error != before:
             self._remember(what, health, worked=result is not None)
         return result
 

@@ -34,6 +34,11 @@ class Latch:
             self._next = now + AUTH_PAUSE
             return True
 
+    def wait(self) -> float:
+        """Seconds until `enter` may say yes."""
+        with self._lock:
+            return 0.0 if self._next is None else max(0.0, self._next - self._clock.monotonic())
+
     def refused(self) -> None:
         """The service refused our credentials."""
         with self._lock:
@@ -66,7 +71,19 @@ class Health:
 
     def wait(self) -> float:
         """Seconds until `enter` may say yes."""
+        return max(self.own_wait(), self._latch.wait())
+
+    def own_wait(self) -> float:
+        """The same, the latch aside: somebody else's success may open that at any time."""
         return max(0.0, self._next - self._clock.monotonic())
+
+    def shut_out(self) -> bool:
+        """Whether the latch was closed by somebody else, and that is news here. It is told in `error`, once."""
+        if self.error is not None or not self._latch.wait():
+            return False
+        self.error = "waits: the service refuses the credentials that others use too"
+        self.unreachable = True
+        return True
 
     def worked(self) -> None:
         """It worked: log the recovery if it had failed."""

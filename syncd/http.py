@@ -10,7 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from html.entities import codepoint2name
@@ -143,13 +143,22 @@ class Transport:
         *,
         deadline: float = 30.0,
         max_bytes: int = 32 * 2**20,
+        secrets: Iterable[str] = (),
     ) -> Client:
-        """A client for one base URL. `deadline` is seconds for a whole call, `max_bytes` counts decompressed."""
+        """A client for one base URL.
+
+        headers:   go with every request; what a server repeats of their values is hidden in messages
+        deadline:  seconds for a whole call
+        max_bytes: of an answer, decompressed
+        secrets:   further texts to hide in messages, for credentials that the headers hold in disguise
+        """
         try:
             base_url = checked_base_url(base_url)
         except ValueError as error:
             raise ConfigProblem(f"a service's base URL {error}") from error
-        client = Client(base_url, headers or {}, self.pace, self._clock, deadline, max_bytes, self.beat)
+        client = Client(
+            base_url, headers or {}, self.pace, self._clock, deadline, max_bytes, self.beat, tuple(secrets)
+        )
         self._clients.append(client)
         return client
 
@@ -175,6 +184,7 @@ class Client:
         deadline: float,
         max_bytes: int,
         beat: Callable[[], None] = lambda: None,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self.base_url = base_url
         self._beat = beat
@@ -187,6 +197,8 @@ class Client:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", "Accept": "application/json"})
         self._session.headers.update(headers)
+        # What a connector puts into headers may be a credential, and a server may repeat it in an error.
+        self._told = secrets + tuple(value for value in headers.values() if len(value) >= 8)
         adapter = DeadlineAdapter(pool_maxsize=max(8, pace.limits.concurrency))
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -272,6 +284,7 @@ class Client:
     ) -> Answer:
         # Secrets are unwrapped in this frame only: no traceback of ours, locals or not, ever shows it.
         hidden = tuple(v.get_secret_value() for v in (params or {}).values() if isinstance(v, SecretStr))
+        hidden += self._told + tuple((form or {}).values()) + tuple((headers or {}).values())
         plain = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in (params or {}).items()}
         with self._session.request(
             method,

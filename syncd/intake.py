@@ -11,31 +11,11 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient
-from syncd.keywords import RULES_VERSION, Reading, Vocabulary, read
-from syncd.model import Direction, Intent, Message
-from syncd.primevox import Line, Listed, PrimeVox, Thread, suspected_cap
+from syncd.plan import retry_in
+from syncd.primevox import Line, Listed, Listing, PrimeVox, Thread, suspected_cap
+from syncd.sift import IntakeSettings, Sifter
 from syncd.store import evidence, ledger, texts
-from syncd.store.database import Connection, Database
-from syncd.store.times import stamp
-
-# A text dated further ahead than this has a date that cannot be trusted.
-FUTURE = timedelta(minutes=10)
-
-HISTORY, FUTURE_DATE = "history", "future date"
-
-# The rule of `keywords` for ordinary words, the only ordinary texts that can start a conversation.
-WORDS = "words"
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeSettings:
-    """What the admin sets about reading texts. `review_history`: opt-ins found on day one wait for a person."""
-
-    poll_interval: timedelta
-    sweep_interval: timedelta
-    quiet_period: timedelta
-    review_history: bool
-    vocabulary: Vocabulary
+from syncd.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +35,31 @@ class Pass:
     unmatched: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A conversation that could not be read: how often in a row, until which poll it rests, at which marker."""
+
+    count: int
+    rests_until: int
+    marker: str
+
+
 @dataclass(slots=True)
 class _Memory:
-    """What is kept of a line between passes; losing it costs some requests, never a text."""
+    """What is kept of a line between turns; losing it costs some requests, never a text.
+
+    digest:    of the last list of which everything was read: an equal one need not be parsed
+    listing:   digest of the list that `backlog` comes from
+    backlog:   what that list, and the re-reads due then, still ask to be read
+    listed_at: when it was read (monotonic)
+    """
 
     digest: str | None = None
-    failures: dict[str, tuple[int, int]] = field(default_factory=dict)  # conversation: (failures, not before poll)
+    listing: str | None = None
+    listed_at: float = float("-inf")
+    backlog: list[_Task] = field(default_factory=list)
+    gap: str | None = None
+    failures: dict[str, _Failure] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
 
@@ -71,23 +70,6 @@ class _Task:
     listed: Listed
     known: texts.Known | None
     changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """A message not stored before.
-
-    sent:  the time that counts
-    doubt: why an opt-in in it needs a person
-    seen:  `sent` is when we saw it, because its own date cannot be used
-    """
-
-    message: Message
-    digest: str
-    sent: datetime
-    reading: Reading
-    doubt: str | None
-    seen: bool
 
 
 class Intake:
@@ -101,120 +83,132 @@ class Intake:
         self._clock = clock
         self._log = log
         self._settings = settings
+        self._sifter = Sifter(settings)
         self._memories: dict[str, _Memory] = {}
         self._lock = threading.Lock()
 
     def poll(self, line: Line, budget: float | None = None) -> Pass:
-        """One pass over a line. `budget`: seconds after which the rest is left to the next pass.
+        """One turn of a line: its list, and what the list shows to be new.
 
-        Raises what reading the list raised; trouble with single conversations is recorded, not raised.
+        `budget`: seconds, the list included, after which no further request is begun; the next turn goes on where
+        this one stopped, with a fresh list once a poll interval has passed. Raises what reading the list raised;
+        trouble with single conversations is recorded, not raised.
         """
+        started = self._clock.monotonic()
         with self._lock:
             memory = self._memories.setdefault(line.number, _Memory())
         with self._database.begin() as connection:
             state = texts.open_line(connection, line.number, self._clock.now())
+        fresh_list = (
+            budget is None
+            or not memory.backlog
+            or started - memory.listed_at >= self._settings.poll_interval.total_seconds()
+        )
         try:
-            listing = self._source.listing(line)
-            tasks, gap = self._tasks(line, listing, state, memory)
-        except (Transient, AuthRefused, ShapeChanged, Permanent) as error:
-            self._fail(line, error)
+            if fresh_list:
+                state = replace(state, polls=state.polls + 1)
+                memory.listed_at = started
+                self._list(line, state, memory)
+            result, troubles = self._read_backlog(
+                line, state, memory, None if budget is None else started + budget
+            )
+        except (Stopping, StoreUnavailable):
             raise
         except Exception as error:
-            if not isinstance(error, (Stopping, StoreUnavailable)):
-                self._fail(line, error)
+            self.note(line, str(error) or type(error).__name__)
             raise
-        try:
-            result, troubles = self._read_all(line, state, memory, tasks, budget)
-        except AuthRefused as error:
-            self._fail(line, error)
-            raise
-        if result.finished and not troubles:
-            memory.digest = listing.digest
+        good = result.finished and not troubles
+        if good:
+            memory.digest = memory.listing
         with self._database.begin() as connection:
             texts.close_pass(
                 connection,
                 line.number,
-                polls=state.polls + 1,
+                polls=state.polls,
                 error=troubles[0] if troubles else None,
-                gap=gap,
+                gap=memory.gap,
                 complete=result.finished,
-                good=self._clock.now() if result.finished and not troubles else None,
+                good=self._clock.now() if good else None,
             )
-        if gap and gap != state.gap:
-            self._log.warning("a gap is suspected", line=line.number, gap=gap)
+        if memory.gap and memory.gap != state.gap:
+            self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
         return result
 
-    def _fail(self, line: Line, error: Exception) -> None:
+    def note(self, line: Line, trouble: str) -> None:
+        """Keep for `status` why a line is not read."""
         with self._database.begin() as connection:
-            texts.fail_pass(connection, line.number, str(error) or type(error).__name__)
+            texts.open_line(connection, line.number, self._clock.now())
+            texts.fail_pass(connection, line.number, trouble)
 
     # --- which conversations to read ---------------------------------------------------------------------
 
-    def _tasks(
-        self, line: Line, listing: Any, state: texts.LineState, memory: _Memory
-    ) -> tuple[list[_Task], str | None]:
-        """Changed conversations first, then re-reads and the sweep."""
-        now, poll = self._clock.now(), state.polls + 1
+    def _list(self, line: Line, state: texts.LineState, memory: _Memory) -> None:
+        """Ask for the list; note what is to be read: changed conversations first, then re-reads and the sweep."""
+        listing = self._source.listing(line)
+        now, interval = self._clock.now(), self._settings.sweep_interval
         changed: list[_Task] = []
-        gap = state.gap
         if listing.digest != memory.digest:
             memory.digest = None  # parsed again until every change in it is stored
-            listed, remarks = listing.conversations()
-            for remark in remarks:
-                self._tell_once(memory, line, remark)
-            with self._database.begin() as connection:
-                stored = texts.known(connection, line.number)
-                gone = [known.id for known in stored.values() if not known.missing and known.id not in listed]
-                texts.mark_missing(connection, line.number, gone, missing=True)
-            # A conversation that is listed no more cannot be read: it is a gap, not a failure to try again.
-            memory.failures = {one: count for one, count in memory.failures.items() if one in listed}
-            for item in listed.values():
-                known = stored.get(item.id)
-                if known is None or known.marker != item.marker or known.missing:
-                    changed.append(_Task(item, known, changed=True))
-            gap = _gap(listed, stored, gone)
-        seen = {task.listed.id for task in changed}
-        interval = self._settings.sweep_interval
+            changed = self._changed(line, listing, memory)
         with self._database.begin() as connection:
-            due = texts.due(connection, line.number, poll, now - interval * 0.75)
+            due = texts.due(connection, line.number, state.polls, now - interval * 0.75)
+        seen = {task.listed.id for task in changed}
         again = [
             _Task(Listed(known.id, known.theirs, known.marker), known, changed=False)
             for known, read_at in due
-            if known.id not in seen and (_reread_due(known, poll) or _sweep_due(known.id, read_at, now, interval))
+            if known.id not in seen
+            and (_reread_due(known, state.polls) or _sweep_due(known.id, read_at, now, interval))
         ]
-        return [task for task in changed + again if self._not_before(memory, task) <= poll], gap
+        memory.listing = listing.digest
+        memory.backlog = [task for task in changed + again if not _rests(memory, task, state.polls)]
 
-    @staticmethod
-    def _not_before(memory: _Memory, task: _Task) -> int:
-        return memory.failures.get(task.listed.id, (0, 0))[1]
+    def _changed(self, line: Line, listing: Listing, memory: _Memory) -> list[_Task]:
+        listed, remarks = listing.conversations()
+        for remark in remarks:
+            self._tell_once(memory, line, remark)
+        with self._database.begin() as connection:
+            stored = texts.known(connection, line.number)
+            gone = [known.id for known in stored.values() if not known.missing and known.id not in listed]
+            texts.mark_missing(connection, line.number, gone, missing=True)
+        # A conversation that is listed no more cannot be read: it is a gap, not a failure to try again.
+        memory.failures = {one: failure for one, failure in memory.failures.items() if one in listed}
+        memory.gap = _gap(listed, stored, gone)
+        changed = []
+        for item in listed.values():
+            known = stored.get(item.id)
+            if known is None or known.marker != item.marker or known.missing:
+                changed.append(_Task(item, known, changed=True))
+        return changed
 
     # --- reading them ------------------------------------------------------------------------------------
 
-    def _read_all(
-        self, line: Line, state: texts.LineState, memory: _Memory, tasks: Sequence[_Task], budget: float | None
+    def _read_backlog(
+        self, line: Line, state: texts.LineState, memory: _Memory, until: float | None
     ) -> tuple[Pass, list[str]]:
-        poll = state.polls + 1
-        until = None if budget is None else self._clock.monotonic() + budget
-        troubles = [text for _, text in self._standing_troubles(memory)]
+        """Read one conversation after another until nothing is left, the time is up, or the line seems down."""
+        troubles = [f"conversation {one} could not be read; tried again" for one in memory.failures]
         result = Pass(finished=True)
         broken = 0
-        for index, task in enumerate(tasks):
+        while memory.backlog:
             if self._clock.stopping:
                 raise Stopping("asked to stop")
             out_of_time = until is not None and self._clock.monotonic() >= until
             if broken >= 2 or out_of_time:
-                news_left = any(left.changed for left in tasks[index:])
+                news_left = any(left.changed for left in memory.backlog)
+                if not out_of_time:
+                    memory.backlog.clear()  # asked anew at the next poll
                 return replace(result, finished=not news_left, more=out_of_time), troubles
+            task = memory.backlog.pop(0)
             try:
                 thread = self._source.thread(line, task.listed)
                 added, unmatched = self._store(line, state, task, thread, memory)
             except (Stopping, StoreUnavailable, AuthRefused):
                 raise
-            except Exception as error:  # noqa: BLE001  the one-record guard: one bad conversation never blocks a number
-                failures = memory.failures.get(task.listed.id, (0, 0))[0] + 1
-                memory.failures[task.listed.id] = (failures, poll + 4 ** min(failures - 1, 3))
+            except Exception as error:
+                if isinstance(error, Transient) and error.retry_after is not None:
+                    raise  # PrimeVOX asks to be left alone, not about this conversation
                 broken = broken + 1 if isinstance(error, Transient) else 0
-                troubles.append(self._conversation_failed(memory, line, task, error))
+                troubles.append(self._conversation_failed(line, state, memory, task, error))
                 continue
             broken = 0
             memory.failures.pop(task.listed.id, None)
@@ -226,10 +220,13 @@ class Intake:
             )
         return result, troubles
 
-    def _standing_troubles(self, memory: _Memory) -> list[tuple[str, str]]:
-        return [(one, f"conversation {one} could not be read; tried again") for one in memory.failures]
-
-    def _conversation_failed(self, memory: _Memory, line: Line, task: _Task, error: Exception) -> str:
+    def _conversation_failed(
+        self, line: Line, state: texts.LineState, memory: _Memory, task: _Task, error: Exception
+    ) -> str:
+        before = memory.failures.get(task.listed.id)
+        count = before.count + 1 if before else 1
+        rest = round(retry_in(count, 1.0))  # in polls, at most ten
+        memory.failures[task.listed.id] = _Failure(count, state.polls + rest, task.listed.marker)
         text = f"conversation {task.listed.id} could not be read: {error}"
         defect = None if isinstance(error, (Transient, ShapeChanged, Permanent)) else error
         self._tell_once(memory, line, text, exc_info=defect)
@@ -248,125 +245,40 @@ class Intake:
         self, line: Line, state: texts.LineState, task: _Task, thread: Thread, memory: _Memory
     ) -> tuple[int, frozenset[str]]:
         """Messages, evidence and cursor in one transaction; returns how much evidence, and unmatched numbers."""
-        conversation = task.listed.id
+        conversation, theirs = task.listed.id, task.listed.theirs
+
+        def tell(what: str) -> None:
+            self._tell_once(memory, line, f"conversation {conversation}: {what}")
+
         for rejected in thread.rejected:
-            self._tell_once(
-                memory, line, f"message {rejected.message_id} of conversation {conversation}: {rejected.reason}"
-            )
+            tell(f"message {rejected.message_id}: {rejected.reason}")
         now = self._clock.now()
         with self._database.begin() as connection:
             stored = texts.stored_messages(connection, line.number, conversation)
-            self._look_for_gap(memory, line, thread, conversation, stored)
-            new = self._new_messages(line, thread, stored, state, now, memory)
+            if gap := _gap_within(thread, stored):
+                tell(gap)
+            new = self._sifter.new_messages(thread, stored, state, now, tell)
             texts.save_messages(connection, line.number, [(one.message, one.digest, one.sent) for one in new])
-            entries = self._evidence(connection, line, task.listed.theirs, new)
+            entries = self._sifter.entries(connection, line.number, theirs, new)
             ledger.append_all(connection, now, entries)
-            matched = evidence.mark_stale(connection, {entry["number"] for entry in entries}) if entries else 0
-            texts.save_conversation(
-                connection, line.number, now, _cursor(task, state.polls + 1, bool(new)), fresh=task.known is None
-            )
-        unmatched = frozenset(entry["number"] for entry in entries) if entries and not matched else frozenset()
-        return len(entries), unmatched
+            numbers = {str(entry["number"]) for entry in entries}
+            matched = evidence.mark_stale(connection, numbers) if numbers else 0
+            cursor = _cursor(task, state.polls, bool(new))
+            texts.save_conversation(connection, line.number, now, cursor, fresh=task.known is None)
+        return len(entries), frozenset() if matched else frozenset(numbers)
 
-    def _look_for_gap(
-        self, memory: _Memory, line: Line, thread: Thread, conversation: str, stored: set[tuple[str, str]]
-    ) -> None:
-        gap = thread.gap
-        if stored and not {message_id for message_id, _ in stored} & {message.id for message in thread.messages}:
-            gap = "none of the messages known before is shown any more: some in between may be missing"
-        if gap:
-            self._tell_once(memory, line, f"conversation {conversation}: {gap}")
 
-    def _new_messages(
-        self,
-        line: Line,
-        thread: Thread,
-        stored: set[tuple[str, str]],
-        state: texts.LineState,
-        now: datetime,
-        memory: _Memory,
-    ) -> list[_New]:
-        """Messages that are not stored yet. Under a known id a changed text is a new message."""
-        new = []
-        for message in thread.messages:
-            digest = blake2b(f"{message.direction}\0{message.text}".encode(), digest_size=16).hexdigest()
-            if (message.id, digest) in stored:
-                continue
-            stored.add((message.id, digest))
-            reading = read(message.text, self._settings.vocabulary)
-            if message.sent_at is None and reading.intent is not Intent.OPT_OUT:
-                self._tell_once(
-                    memory,
-                    line,
-                    f"message {message.id} of conversation {message.conversation_id}: its date cannot be read",
-                )
-                continue
-            new.append(self._dated(message, digest, reading, state, now))
-        return new
+def _gap_within(thread: Thread, stored: set[tuple[str, str]]) -> str | None:
+    known = {message_id for message_id, _ in stored}
+    if known and not known & {message.id for message in thread.messages}:
+        return "none of the messages known before is shown any more: some in between may be missing"
+    return thread.gap
 
-    def _dated(
-        self, message: Message, digest: str, reading: Reading, state: texts.LineState, now: datetime
-    ) -> _New:
-        """An opt-out whose date cannot be read, or lies ahead, counts from the moment we saw it."""
-        if message.sent_at is None:
-            return _New(message, digest, now, reading, None, seen=True)
-        if message.sent_at > now + FUTURE:
-            return _New(message, digest, now, reading, FUTURE_DATE, seen=True)
-        history = self._settings.review_history and message.sent_at < state.first_poll
-        return _New(message, digest, message.sent_at, reading, HISTORY if history else None, seen=False)
 
-    def _evidence(
-        self, connection: Connection, line: Line, theirs: str, new: Sequence[_New]
-    ) -> list[dict[str, Any]]:
-        """The ledger entries that new messages deserve."""
-        if not new:
-            return []
-        entries = []
-        person = evidence.numbers_of_person(connection, theirs)
-        ours = texts.outbound_times(connection, person)
-        starts = texts.conversation_starts(connection, person)
-        for one in new:
-            if one.message.direction is Direction.OUTBOUND:
-                entries += self._late_reply(one, starts)
-            else:
-                entries += self._text_entry(line, one, ours)
-        return entries
-
-    def _late_reply(self, one: _New, starts: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
-        """Our own text matters when it turns a text that seemed to start a conversation into a reply."""
-        since, until = one.sent.replace(microsecond=0), one.sent + self._settings.quiet_period
-        numbers = sorted({number for number, start in starts if since <= start < until})
-        return [{"kind": "outbound", "number": number, "sent": stamp(one.sent)} for number in numbers]
-
-    def _text_entry(self, line: Line, one: _New, ours: Sequence[datetime]) -> list[dict[str, Any]]:
-        message, intent, rule = one.message, one.reading.intent, one.reading.rule
-        if message.direction is Direction.UNKNOWN:  # whoever sent it, only an opt-out is worth a person's look
-            if intent is not Intent.OPT_OUT:
-                return []
-            intent, rule = Intent.UNCLEAR, "unknown-sender"
-        last = evidence.last_at_or_before(ours, one.sent)
-        quiet = last is None or one.sent - last >= self._settings.quiet_period
-        starts = intent is Intent.ORDINARY and rule == WORDS and quiet
-        if not starts and intent not in (Intent.OPT_OUT, Intent.OPT_IN, Intent.UNCLEAR):
-            return []
-        return [
-            {
-                "kind": "message",
-                "number": message.theirs,
-                "text": message.text,
-                "line": line.number,
-                "conversation": message.conversation_id,
-                "message": message.id,
-                "sent": stamp(one.sent),
-                "intent": intent.value,
-                "rule": rule,
-                "rules": RULES_VERSION,
-                "starts": starts,
-                "last_outbound": stamp(last) if last and starts else None,
-                "doubt": one.doubt,
-                "seen": one.seen,
-            }
-        ]
+def _rests(memory: _Memory, task: _Task, poll: int) -> bool:
+    """Whether a conversation that failed has not come again yet. One that changed since is tried at once."""
+    failure = memory.failures.get(task.listed.id)
+    return failure is not None and failure.marker == task.listed.marker and poll < failure.rests_until
 
 
 def _cursor(task: _Task, poll: int, news: bool) -> texts.Known:

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from syncd import phrases
 from syncd.model import Intent
-from syncd.wording import RUN, TAPBACK, clean, is_typo, one_spelling, own_words
+from syncd.wording import RUN, TAPBACK, clean, is_typo, one_spelling, own_words, phrase
 
 RULES_VERSION = "1"  # stored with each piece of evidence; bump it when any reading may change
 
@@ -95,10 +95,11 @@ _FIRMLY_OUT = _set("stop unsubscribe optout cancel end quit")
 
 _NOT_BOB = re.compile(  # needs the capital: "this is not Bob" against "this is not working"
     r"(?:^|[.!?,\n] ?)(?:(?:hi|no|sorry|hello|hey),? )?(?:(?:this|it)(?: is|['’]?s)?|i['’]?m|i am)?"
-    r" ?(?:not|isn['’]?t) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s)",
+    r" ?(?:no (?-i:[A-Z][a-z]+) (?:here|at this number|lives here)(?:[.!]|$)"
+    r"|(?:not|isn['’]?t) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s))",
     re.IGNORECASE,
 )
-_REFUSING = frozenset("🛑⛔🚫✋🤚🖐🙅🖕❌❎✖👎🔕🔇🙊")  # emoji that may mean "no" when nothing else is said
+_REFUSING = frozenset("🛑⛔🚫✋🤚🖐🙅🖕❌❎✖👎🔕🔇🙊📵🚷⏹")  # emoji that may mean "no" when nothing else is said
 _JOKING = frozenset("😂🤣😆😜😝😅🙃")
 
 
@@ -141,7 +142,7 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
     joking = bool(phrases.TAKEN_BACK.search(words) or _JOKING.intersection(own))
     if reading := _command(words, known) or _keyword(words, joking, known):
         return reading
-    if phrases.MACHINE.search(words) or (phrases.FOOTER.search(words) and not _asks(words)):
+    if _MACHINE.search(words) or (_FOOTER.search(words) and not _asks(words)):
         return Reading(Intent.ORDINARY, "auto-reply")
     if reading := _plain_request(words, joking):
         plain = vocabulary.plain_language_opt_out
@@ -149,11 +150,106 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
     if phrases.KEEP_TEXTING.search(words):  # "don't unsubscribe me": no doubt about it
         return Reading(Intent.ORDINARY, "words")
     for rule, pattern in phrases.DOUBTS:
-        if pattern.search(words):
+        if pattern.search(words) and not (rule in phrases.ABOUT_PRODUCTS and phrases.PRODUCTS.search(words)):
             return Reading(Intent.UNCLEAR, rule)
     if _NOT_BOB.search(own):
         return Reading(Intent.UNCLEAR, "wrong-person")
-    return Reading(Intent.ORDINARY, "auto-reply" if phrases.AWAY.search(words) else "words")
+    if phrases.REFUSAL_NEAR_TEXTS.search(words) and not phrases.SUPPORT.search(words):
+        return Reading(Intent.UNCLEAR, "refusal-near-texts")
+    if _on_its_own_line(own):
+        return Reading(Intent.UNCLEAR, "keyword-on-a-line")
+    return Reading(Intent.ORDINARY, "auto-reply" if _AWAY.search(words) else "words")
+
+
+# --- Texts that no person typed --------------------------------------------------------------------
+
+_MACHINE = phrases.pattern(r"""
+    autoreply|autoresponse|autoresponder|auto (reply|response|responder)|(auto|automatic|automated) text reply
+    (automatic|automated) (reply|response|message|text|answer|notice|notification)|this is an? automat\w+
+    respuesta automatica|reponse automatique
+    you (have|ve|are|were) (been|successfully|now|already)* (unsubscribed|subscribed|opted (in|out)|removed from|
+        added to|resubscribed)
+    you (will|ll) (not|no longer) (receive|get|be (contacted|receive|texted))|you will receive no
+    no (more|further) messages will be sent
+    (this|the|that|your) [\w+] [\w+] (number|line|mailbox|inbox|account|phone|service|address|subscriber|
+        recipient) (you are \w+|you have \w+|you \w+)* (does not|doesnt|cannot|cant|is not|isnt|is unable to|no
+        longer) [able to] (accept|accepts|receive|monitored|support|supports|in service|configured|equipped|
+        reachable)
+    (please)* dont reply to this
+    (not|could not be|couldnt be|cannot be|failed to be|was not|wasnt) (delivered|sent) (to|\.)
+    undeliverable|undelivered|delivery (failed|failure|status|receipt)|message blocking|unable to deliver
+    failed to (send|deliver)|mailbox is full|rates (may)* apply|freemsg|free msg|verification code
+    (code|otp|pin|passcode) is \d+|is your ... (code|otp|pin|passcode)
+    (reply|text|send|respond) [with] (yes|y|and|\d|c) to (confirm|subscribe|optin)
+    thanks for (texting|contacting|messaging|subscribing to) \w+ \w+ (\.|,|we|our|text|reply|\w+)
+    dont disturb while driving|with dont disturb
+""")
+_FOOTER = phrases.pattern(r"""
+    # "Reply STOP to opt out" below somebody's advertising
+    (reply|text|send|respond|rply|type|txtng) (with|back|the word)* (stop|unsubscribe|end|optout|quit|cancel|unsub|
+        remove|arret|out) [to \d+] (to|2|for|4|and|if|for) \w+
+    (to|2) (optout|unsubscribe|stop|end|cancel|unsub|quit|be removed|stop (texts|messages|receive)) ... [,] (reply|
+        text|send|call|visit|click|go to|respond|message) (with|us|at|to|keyword)* (stop|unsubscribe|end|optout|
+        quit|cancel|unsub|remove|out|no|here|url|\d\S+)
+    (reply|text|send|respond) (stop|unsubscribe) to \d+|unsubscribe (at|here|url)
+    (reply|text|send) (stop|go|start|yes) (to|for) (optin|subscribe|join|\w+)
+""")
+_AWAY = phrases.pattern(
+    r"""
+    i am (currently)* (driving|out of [the] office|away from|on (vacation|leave|annual leave|pto)|unable to|not
+        available|unavailable)
+    i will (get back|reply|respond|return your|see your)|out of [the] office|[i] cant talk [right] now
+    (we|our office) ... (closed|will get back|will respond)|our (office)* hours
+""",
+    r"(?:^| [.!,])" + phrase(r"(CHAT|this is \w+|for (your|the) \w+)*") + "{}",
+)
+
+# --- Around a keyword or a command -----------------------------------------------------------------
+
+_POLITELY, _INSISTENTLY, _LAUGHING = (re.compile(phrase(name)) for name in ("POLITE", "INSISTING", "LAUGHING"))
+_REASON = phrases.pattern(r"""
+    this is the wrong number|[you have] [the] wrong (number|person)|not interested|i (dont|no longer) work (there|
+        here|for them) [anymore]|who is this
+    i (did not|didnt|never) (sign|signed|ask|asked|consent|consented|agree|agreed|subscribe|subscribed|requested)
+        [up] [(for|to)] [(this|these|receive|get|be texted|any of this|your)] [texts]|i dont (want|need) (this|
+        these)
+    (i dont|idk|dont|i do not) know (who (you are|this is)|you|this number)|[no idea] who are you|i have no idea
+        who (this|you) (is|are)|this is (my [\w+] (phone|cell|number)|harassment|annoying|ridiculous|spam|getting
+        old)
+    (new|changed|switched) (job|jobs|phone|number)|i (left|quit|retired|have left|have retired)|i am retired
+    (i am)* (sick|tired|fed up|done) (of|with) (this|these|your|all)* (texts|texting|messages|this|it|you)
+    [(i|idk|i am not sure)] [dont know] (why|how) (am i|i am|did i|i|did you|you) (keep)* (getting|get|got|on)
+        (on)* (these|this|this list|your list|my number|texts|my info)
+    who (are you|is this)|did you not (get|see|read) (my|the)
+    i (hate|dont like) (this|these|texts|these texts)|(screw|fuck) (you|off|this)|shut up|stfu|nothing personal
+    i am not (a customer|your customer|a client|your client)|(once|how many times)
+    leave me alone|i am not interested|i moved [away]|why (are|do) you [(still|keep)] texting me
+""")
+_CORRECTED = phrases.pattern(
+    "    not|no wait|wait|actually|instead|i meant|i mean|meant|undo|nevermind|oops|un|scratch that"
+)
+# The keyword with words of our own instruction: "Reply STOP", "STOP to opt out".
+_COPIED = re.compile(
+    phrase("(reply|text|send|type|respond|texting|replying|answer) [(with|back)]")
+    + r"(?= \w+)|(?<= stop) to(?= (?:optout|unsubscribe|stop|end|cancel|quit)$)"
+)
+# Before a command in its sentence: somebody else's, quoted, or denied.
+_TOLD = re.compile(
+    phrase("he|she|they|the|a|his|her|says?|called|word|command|keyword|use|used|about|or|if|when")
+    + "|"
+    + phrase("(not|dont|didnt|never|without) (to|use|send|sent|text|say|want|mean|do)*")
+    + "$"
+)
+_TOLD_TO_OPT_IN = re.compile(phrase("texts?|texting|reply|send|sent|type|say|said|me|messages?|press|to"))
+_AFTER_OPT_IN = re.compile(phrase(r"(POLITE|now|again|#\w+)*") + phrases.ENDS)
+_AFTER_OPT_OUT = re.compile(
+    phrase(r"(#\w+|stop)* [(TEXTING|sending|BOTHERING)] [to] [ME] [TEXTS] [(for|to)] [ALL_OF_US]")
+    + phrases.KINDLY
+    + phrases.ENDS
+)
+
+
+_APART = re.compile(phrase("(POLITE|just)* (stop|unsubscribe|optout|remove (me|us)|unsub) (POLITE|now)*"))
 
 
 # --- Commands and keywords -------------------------------------------------------------------------
@@ -179,12 +275,12 @@ def _is_bent(words: str, token: re.Match[str], *, opt_in: bool) -> bool:
     """Whether the sentence asks about the command, denies or quotes it, or gives it another object."""
     before, after = _sentence_around(words, token)
     near = "".join(re.findall(r" \S+", before)[-3:])
-    told = phrases.TOLD.search(near) or (opt_in and phrases.TOLD_TO_OPT_IN.search(near))
+    told = _TOLD.search(near) or (opt_in and _TOLD_TO_OPT_IN.search(near))
     if told or phrases.ASKING.match(before):
         return True
     if "?" in after and (opt_in or re.search(r"\w", before + after)):  # "#Stop?" alone is still #Stop
         return True
-    return not (phrases.AFTER_OPT_IN if opt_in else phrases.AFTER_OPT_OUT).match(after)
+    return not (_AFTER_OPT_IN if opt_in else _AFTER_OPT_OUT).match(after)
 
 
 def _near_command(token: str, known: _Known) -> bool:
@@ -194,7 +290,26 @@ def _near_command(token: str, known: _Known) -> bool:
     if {word, RUN.sub(r"\1", word.replace("0", "o"))} & commands:
         return True
     likely = (of for of in commands if len(of) > 3 and len(word) > 2)
+    if token[0] == "#" and any(_slipped(word, command) for command in commands):
+        return True
     return token[0] == "#" and any(is_typo(word, of) or is_typo(of, word) for of in likely)
+
+
+def _on_its_own_line(own: str) -> bool:
+    """Whether "stop" or "please unsubscribe" has a line of its own among others, such as a bare name."""
+    short = [line for line in own.split("\n")[:20] if len(line) < 60]
+    return any(_APART.fullmatch(one_spelling(line).rstrip(" .,!")) for line in short)
+
+
+def _slipped(word: str, command: str) -> bool:
+    """``#Gp``: the key beside; ``#St``: sent too early."""
+    beside = {"o": "ip0l", "g": "fh"}
+    near = {command[:i] + key + command[i + 1 :] for i, c in enumerate(command) for key in beside.get(c, "")}
+    return (
+        word in near
+        or sorted(word) == sorted(command)
+        or (len(word) > 1 and len(command) > 2 and command.startswith(word))
+    )
 
 
 def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
@@ -210,11 +325,12 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
         return Reading(Intent.OPT_IN, "keyword")
     text, me = re.subn(r"( (?:unsubscribe|optout|remove|unsub|subscribe|optin)) (?:me|us)(?!\S)", r"\1", text)
     text = re.sub(r"( (?:stop|optout|unsubscribe)) all(?!\S)", r"\1", text)
-    text, reasons = phrases.REASON.subn("", text)
-    text, laughs = phrases.LAUGHING.subn("", text)
-    text, copied = phrases.COPIED.subn("", text)
-    text, polite = phrases.POLITELY.subn("", text)
-    text, insisting = phrases.INSISTENTLY.subn("", text)
+    text, reasons = _REASON.subn("", text)
+    text, laughs = _LAUGHING.subn("", text)
+    text, copied = _COPIED.subn("", text)
+    text, polite = _POLITELY.subn("", text)
+    text, insisting = _INSISTENTLY.subn("", text)
+    text, corrected = _CORRECTED.subn("", text)
     left = text.split()
     if len(left) > 1 and "".join(left) in _OUT_WORDS:  # "st op"
         left = ["".join(left)]
@@ -223,7 +339,7 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
     helps = set(left) & _HELP_WORDS
     if not left or set(left) - outs - ins - helps:
         return None
-    if outs and ins:
+    if (outs and ins) or (outs and corrected):
         return Reading(Intent.UNCLEAR, "conflict")
     if outs:
         at_work = (insisting or reasons) and not me and outs <= _TO_A_TECHNICIAN
@@ -232,10 +348,12 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
         doubt = "joking" if joking or laughs else "question" if asked and (insisting or polite) else None
         return Reading(Intent.UNCLEAR, doubt) if doubt else Reading(Intent.OPT_OUT, "keyword")
     if ins:  # never from a doubtful text; "please start" may be about the work
-        doubtful = asked or helps or copied or insisting or reasons or laughs or len(ins) > 1
+        doubtful = asked or helps or copied or insisting or corrected or reasons or laughs or len(ins) > 1
         doubtful = doubtful or (polite and ins == {"start"})
         return Reading(Intent.UNCLEAR, "opt-in-in-doubt") if doubtful else Reading(Intent.OPT_IN, "keyword")
-    return None if insisting or reasons else Reading(Intent.HELP, "keyword")  # "help me" is a support request
+    return (
+        None if insisting or reasons or corrected else Reading(Intent.HELP, "keyword")
+    )  # "help me" is a support request
 
 
 # --- Plain language --------------------------------------------------------------------------------
@@ -243,12 +361,13 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
 
 def _plain_request(words: str, joking: bool) -> Reading | None:
     """A revocation in plain words: certain if one phrase is the writer's own request and goes all the way."""
-    if phrases.OR_ELSE.search(words):
-        return Reading(Intent.UNCLEAR if joking else Intent.OPT_OUT, "threat")
+    for rule, pattern in (("threat", phrases.OR_ELSE), ("asked-before", phrases.MISSED)):
+        if pattern.search(words):
+            return Reading(Intent.UNCLEAR if joking else Intent.OPT_OUT, rule)
     doubt: Reading | None = None
     for rule, pattern in phrases.ASKED:
         for match in pattern.finditer(words):
-            intent = _weigh(rule, *_sentence_around(words, match))
+            intent = _weigh(rule, match[0], *_sentence_around(words, match))
             if intent is Intent.OPT_OUT and not joking:
                 return Reading(Intent.OPT_OUT, rule)
             if intent is not Intent.ORDINARY:
@@ -256,21 +375,36 @@ def _plain_request(words: str, joking: bool) -> Reading | None:
     return doubt
 
 
-def _weigh(rule: str, before: str, after: str) -> Intent:
-    """How sure a phrase is, given its sentence before and after it."""
+def _weigh(rule: str, said: str, before: str, after: str) -> Intent:
+    """How sure the phrase ``said`` is, given its sentence before and after it."""
     about_texts = rule in phrases.ABOUT_TEXTS
+    before = phrases.RHETORICAL.sub("", before)
     if phrases.AT_THE_WHEEL.match(after) or phrases.DENIED.search(before.rpartition(" ,")[2]):
         return Intent.ORDINARY
-    if not phrases.OWN_REQUEST.search(before):
+    own = phrases.OWN_REQUEST.search(before) or (
+        about_texts and phrases.TO_US.search(said) and not phrases.OF_OTHERS.search(before)
+    )
+    if not own:
         return Intent.UNCLEAR if about_texts else Intent.ORDINARY
-    if rule in ("asked-before", "off-the-list", "unsubscribe") and phrases.SINCE_THEN.match(after):
-        return Intent.UNCLEAR if phrases.ASKING.match(before) else Intent.OPT_OUT
+    if phrases.SINCE_THEN.match(after):  # "I asked you to stop texting last month"
+        if rule == "asked-before" or (rule in ("off-the-list", "unsubscribe") and phrases.LONG_AGO.search(said)):
+            return Intent.UNCLEAR if phrases.ASKING.match(before) else Intent.OPT_OUT
+        if phrases.ASKED_FOR.search(before):
+            return Intent.OPT_OUT
+    if only := phrases.ONLY_CHANNEL.search(after):  # "..., use email only" takes nothing back
+        after = after[: only.start()]
+    elif (
+        rule in phrases.REFUSING_TEXTS
+        and phrases.CHANNEL_WISH.search(before)
+        and not phrases.ONLY_CHANNEL.search(before)
+    ):
+        return Intent.UNCLEAR
     goes_all_the_way = phrases.WHOLE_REQUEST.match(after)
     if rule == "asked-before" and goes_all_the_way:  # "I said stop, I didn't say reboot"
         return Intent.UNCLEAR
     if not goes_all_the_way and not about_texts:  # "take me off the on-call rota"
         return Intent.ORDINARY
-    if not goes_all_the_way or phrases.NARROWED.search(after):
+    if not goes_all_the_way or phrases.NARROWED.search(after) or phrases.AT_TIMES.search(before):
         return Intent.UNCLEAR
     asked = (phrases.ASKING.match(before) or "?" in after) and not phrases.POLITELY_ASKING.search(before)
     return Intent.UNCLEAR if asked else Intent.OPT_OUT

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -17,7 +18,12 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor
 
-_NUMBER = re.compile(r"\+\d{3,11}(\d{4})(?!\d)")
+# E.164, and the ways in which people write ten or eleven digits; not inside longer words such as hashes.
+_NUMBER = re.compile(
+    r"(?:\+|%2B)\d{3,11}(\d{4})(?!\d)"
+    r"|(?<![\w.-])(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?(\d{4})(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 class Redactor:
@@ -38,7 +44,8 @@ class Redactor:
         """The value with every secret and number in it hidden."""
         if isinstance(value, str):
             text = self._secrets.sub("***", value) if self._secrets else str(value)
-            return text if self._full_numbers else _NUMBER.sub(r"…\1", text)
+            text = text if self._full_numbers else _NUMBER.sub(lambda found: "…" + (found[1] or found[2]), text)
+            return "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "·" for char in text)
         if isinstance(value, Mapping):
             return {self.clean(key): self.clean(item) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
@@ -76,6 +83,7 @@ def set_up(*, json: bool, level: str, secrets: Iterable[str] = (), full_numbers:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    logging.raiseExceptions = False  # else a record that cannot be rendered is printed raw, secrets included
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

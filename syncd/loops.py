@@ -159,7 +159,7 @@ class Loops:
             due = (
                 now
                 if more
-                else max(started + self._poll_interval, now + self._engine.line_health[line.number].wait())
+                else max(started + self._poll_interval, now + self._engine.line_health[line.number].own_wait())
             )
             self._roster.give_back(line, due)
 

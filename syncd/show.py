@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -171,4 +172,5 @@ def _cell(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
     text = "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "·" for char in text)
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not text[1:].isdigit() else text
+    harmless = re.fullmatch(r"\+\d{7,15}", text)  # a phone number
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not harmless else text

@@ -31,11 +31,11 @@ from syncd.connector import (
 )
 from syncd.engine import Engine, Setup
 from syncd.http import before_sending
-from syncd.intake import IntakeSettings
 from syncd.keywords import Vocabulary
 from syncd.model import Company, CompanyState, Consent, Contact, Direction, Message, PhoneNumber, Rules
 from syncd.plan import BrakeLimits
 from syncd.primevox import Line, Listed, Rejected, Thread
+from syncd.sift import IntakeSettings
 from syncd.store import ledger
 from syncd.store.database import Database, open_writing
 
@@ -259,7 +259,8 @@ class FakePsa(Connector):
         if change.contact_id not in self.people:
             return GONE
         if change.contact_id in self.fails:
-            raise self.fails[change.contact_id]()
+            error = self.fails[change.contact_id]()
+            raise error
         shown = self.shows(change.contact_id)
         if shown is change.consent:
             return ALREADY

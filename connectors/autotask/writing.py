@@ -50,6 +50,10 @@ class Batch:
                 break
         yield from self._read_back()
         if self._troubles:
+            # One exception speaks for one contact; the others that failed for themselves alone are told of here.
+            for trouble in self._troubles[1:]:
+                if _its_own(trouble):
+                    yield str(trouble.contact), refused(str(trouble))
             raise self._troubles[0]
         if self._doubted:
             self._look_at_the_field_again()
@@ -85,9 +89,7 @@ class Batch:
 
     def _may_go_on(self) -> bool:
         """Whether the latest trouble is one contact's own: Autotask answered, and about this request."""
-        latest = self._troubles[-1]
-        its_own = type(latest) is Transient and latest.contact is not None
-        return its_own and len(self._troubles) < FAILURES_BORNE
+        return _its_own(self._troubles[-1]) and len(self._troubles) < FAILURES_BORNE
 
     def _read_back(self) -> Iterator[tuple[str, Outcome]]:
         doubtful = [*self._sent, *self._lost]
@@ -150,3 +152,8 @@ class Batch:
         words = self._fields.contact()
         for consent in set(self._wanted.values()):
             words.value(consent)
+
+
+def _its_own(trouble: SyncdError) -> bool:
+    """Whether Autotask answered, and about this contact's request."""
+    return type(trouble) is Transient and trouble.contact is not None

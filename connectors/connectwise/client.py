@@ -1,9 +1,9 @@
 """ConnectWise's HTTP grammar: one call, lists page by page, one contact, one PATCH.
 
 Documented: conditions, at most 1000 records a page and 2000 characters a URL; forward-only paging by `pageId`, the
-last id seen, in which `orderBy` is not allowed; PATCH takes an array of operations; PUT blanks what is not sent, so
-it is never used. Seen live by third parties: Link headers that name another host, that are present but empty at the
-end, or that promise a page after the last one; so no link is ever followed, the next page is asked for by id.
+last id seen, in which `orderBy` is not allowed; PATCH takes an array of operations; PUT blanks what is not sent,
+so it is never used. Seen live by third parties: Link headers that name another host, that are present but empty at
+the end, or that promise a page after the last one; so no link is followed, the next page is asked for by id.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -59,7 +59,7 @@ class Condition:
 
 
 def quoted(text: str) -> str:
-    """A text for use in a condition. ValueError where it could end the quotes: no escape for that is documented."""
+    """A text for use in a condition. ValueError where it could end the quotes: no escape is documented."""
     if re.search(r'["\\\x00-\x1f\x7f]', text):
         raise ValueError("holds a quotation mark, a backslash or a control character")
     return '"' + text.replace("[", "[[]") + '"'
@@ -70,10 +70,10 @@ class ConnectWiseClient:
 
     def __init__(self, settings: ConnectWiseSettings, transport: Transport) -> None:
         self.site = Site(settings, transport)
-        self._hidden = self.site.secrets
+        self.limits = transport.pace.limits
         # What the latest answers said of themselves, for the checkup.
         self.release = ""
-        self.forward_only: bool | None = None
+        self.forward_only = False
 
     # --- one call ---------------------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class ConnectWiseClient:
         release = _header(answer, "api-current-version")
         if release:
             self.release = release[:40]
-        return replace(answer, hidden=self._hidden)
+        return answer
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class ConnectWiseClient:
                 params["conditions"] = " AND ".join(map(str, (*conditions, *after)))
             answer = self._call("GET", path, params=params, headers={"pagination-type": "forward-only"})
             rows = rows_of(judged(answer))
-            self.forward_only = "pageid=" in _header(answer, "link").casefold() if rows else self.forward_only
+            self._note_paging(answer)
             # A short page is the last one, unless a server that gives smaller pages than asked names another.
             more = len(rows) >= size or (bool(rows) and _names_a_next_page(answer))
             last = _must_fit(answer.what, rows, more, (*conditions, *after))
@@ -165,6 +165,12 @@ class ConnectWiseClient:
             after = (Condition("id", ">", last),)
             seen += 1
 
+    def _note_paging(self, answer: Answer) -> None:
+        """Forward-only paging shows by a link with a pageId (documented), or an empty one (client code)."""
+        link = next((value for name, value in answer.headers.items() if name.lower() == "link"), None)
+        obeyed = link is not None and (not link or "pageid=" in link.casefold())
+        self.forward_only = self.forward_only or obeyed
+
     def contact(self, contact_id: str) -> Row | None:
         """One contact with all its fields, or None where ConnectWise has none.
 
@@ -173,8 +179,8 @@ class ConnectWiseClient:
         wanted = int(contact_id)
         answer = self._call("GET", f"/company/contacts/{wanted}")
         if is_missing_record(answer):
-            found = [row for page in self.pages("/company/contacts", (Condition("id", "=", wanted),)) for row in page]
-            return found[0] if found else None
+            pages = self.pages("/company/contacts", (Condition("id", "=", wanted),))
+            return next((row for page in pages for row in page), None)
         return record_of(judged(answer, contact=contact_id), wanted)
 
     def count(self, path: str, custom_field_conditions: str) -> int:

@@ -1,8 +1,8 @@
 """Which telephone numbers of a contact are its own.
 
-Seen live by third parties: `communicationItems` holds e-mail addresses, fax and phone numbers as people typed them;
-it is missing where a contact has none; nothing but the tenant's own type name tells a mobile from a main line; and
-`defaultPhoneNbr` may be the number of the *site*, so it is never read.
+Seen live by third parties: `communicationItems` holds e-mail addresses, fax and phone numbers as people typed
+them; it is missing where a contact has none; nothing but the tenant's own type name tells a mobile from a main
+line; and `defaultPhoneNbr` may be the number of the *site*, so it is never read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ def is_shared(type_name: str) -> bool:
 
 
 def phone_items(row: Row) -> list[tuple[str, str]]:
-    """The phone items of a contact as (type name, text); an item of no kind that looks like a number is one too."""
-    items = row.get("communicationItems") or []
+    """The phone items of a contact as (type name, text); one of no kind that is no e-mail address counts too."""
+    items = row.get("communicationItems")
+    if items is None:
+        return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ShapeChanged("communicationItems of a contact is not a list of items")
     found = []

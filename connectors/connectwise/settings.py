@@ -40,6 +40,12 @@ def _checked_or_text(value: object) -> object:
     return text.strip() if isinstance(text, str) else text
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
+
+
 def _fits_a_header(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or text != text.strip():
@@ -47,7 +53,7 @@ def _fits_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Text = Annotated[str, BeforeValidator(_needs_quotes), StringConstraints(strip_whitespace=True, min_length=1)]
+Text = Annotated[str, BeforeValidator(_needs_quotes), AfterValidator(_not_blank)]
 Value = Annotated[bool | str, BeforeValidator(_checked_or_text)]
 Secret = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 

@@ -47,13 +47,6 @@ class Site:
         self._lock = threading.Lock()
         self._client: Client | None = None
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What no message may repeat, whatever a server puts on its error page."""
-        settings = self._settings
-        keys = (settings.private_key, settings.public_key, settings.client_id)
-        return (self._basic(), *(key.get_secret_value() for key in keys))
-
     def client(self) -> Client:
         """The client to call with; the codebase is looked up where the settings name none."""
         with self._lock:
@@ -98,9 +91,14 @@ class Site:
         }
         if settings.version is not None:
             headers["Accept"] = f"application/vnd.connectwise.com+json; version={settings.version}"
-        return self._transport.client(
-            f"{api_origin(settings.site)}/{codebase.strip('/')}/apis/3.0", headers, deadline=60.0, max_bytes=2**26
-        )
+        base = f"{api_origin(settings.site)}/{codebase.strip('/')}/apis/3.0"
+        return self._transport.client(base, headers, secrets=self._secrets())
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What no message may repeat, whatever a server puts on its error page."""
+        settings = self._settings
+        keys = (settings.private_key, settings.public_key, settings.client_id)
+        return (self._basic(), *(key.get_secret_value() for key in keys))
 
     def _basic(self) -> str:
         settings = self._settings

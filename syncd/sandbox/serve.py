@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import TextIO
 
 from syncd.sandbox.autotask import AutotaskServer
+from syncd.sandbox.connectwise import ConnectWiseServer
+from syncd.sandbox.halopsa import HaloPsaServer
 from syncd.sandbox.people import fictional_name, fictional_number
 from syncd.sandbox.primevox import PrimeVoxServer
 from syncd.sandbox.server import StandIn
@@ -48,7 +50,40 @@ def sample_autotask(port: int = 0) -> AutotaskServer:
     return autotask
 
 
-STAND_INS: dict[str, Callable[[int], StandIn]] = {"primevox": sample_primevox, "autotask": sample_autotask}
+def sample_connectwise(port: int = 0) -> ConnectWiseServer:
+    """Return a ConnectWise stand-in (not started) with the people who text the PrimeVOX one."""
+    connectwise = ConnectWiseServer(port=port)
+    companies = [
+        connectwise.add_company("Acme Dental", approval="Approved"),
+        connectwise.add_company("Birch Legal", approval="Opted-Out"),
+        connectwise.add_company("Cedar Farms"),
+    ]
+    for index in range(12):
+        first, last = fictional_name(index)
+        connectwise.add_contact(companies[index // 4], first, last, mobile=fictional_number(11 + index))
+    return connectwise
+
+
+def sample_halopsa(port: int = 0) -> HaloPsaServer:
+    """Return a HaloPSA stand-in (not started) with the people who text the PrimeVOX one."""
+    halopsa = HaloPsaServer(port=port)
+    clients = [
+        halopsa.add_client("Acme Dental", approval="Approved"),
+        halopsa.add_client("Birch Legal", approval="Opted-Out"),
+        halopsa.add_client("Cedar Farms"),
+    ]
+    for index in range(12):
+        name = " ".join(fictional_name(index))
+        halopsa.add_user(clients[index // 4], name, mobile=fictional_number(11 + index))
+    return halopsa
+
+
+STAND_INS: dict[str, Callable[[int], StandIn]] = {
+    "primevox": sample_primevox,
+    "autotask": sample_autotask,
+    "connectwise": sample_connectwise,
+    "halopsa": sample_halopsa,
+}
 """Every stand-in that can be run on its own: a function from a port (0: any free one) to one with sample data."""
 
 
@@ -63,6 +98,20 @@ def described(stand_in: StandIn) -> list[tuple[str, str]]:
             ("secret", stand_in.secret),
             ("integration_code", stand_in.integration_code),
             ("zone look-up", stand_in.zone_url),
+        ]
+    elif isinstance(stand_in, ConnectWiseServer):
+        lines += [
+            ("api", stand_in.api_url),
+            ("company", stand_in.company),
+            ("public_key", stand_in.public_key),
+            ("private_key", stand_in.private_key),
+            ("client_id", stand_in.client_id),
+        ]
+    elif isinstance(stand_in, HaloPsaServer):
+        lines += [
+            ("tenant", stand_in.tenant),
+            ("client_id", stand_in.client_id),
+            ("client_secret", stand_in.client_secret),
         ]
     return lines
 

@@ -127,8 +127,10 @@ class ProcessLock:
                 return True
 
     def release(self) -> None:
-        """Let the next process in."""
-        os.close(self._file)
+        """Let the next process in. May be called again."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
 class Locked(StoreUnavailable):
@@ -183,7 +185,11 @@ def _options(url: str) -> dict[str, Any]:
 
 def _readable(url: str) -> str | URL:
     path = file_of(url)
-    return f"sqlite:///file:{path.absolute()}?mode=ro&uri=true" if path else url
+    if path is None:
+        return url
+    # Without a log nobody has the database open, and SQLite would make one even for a reader.
+    quiet = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    return f"sqlite:///file:{path.absolute()}?mode=ro{quiet}&uri=true"
 
 
 def _pragmas(connection: Any, _record: object) -> None:

@@ -1,7 +1,8 @@
 """The ledger: append-only evidence, each entry chained to the one before it.
 
-An entry is a JSON object. Its canonical form has its keys sorted, no blanks, and every character outside ASCII as
-a `\\u` escape; its hash is the SHA-256 of that form in hexadecimal. The object holds `prev`, the hash of the entry
+An entry is a JSON object. Its canonical form has its keys sorted, no blanks, and every character outside printable
+ASCII (below U+0020, and from U+007F on) escaped, as `\\n`, `\\r`, `\\t`, `\\b`, `\\f` or `\\uXXXX` with lower
+case digits; its hash is the SHA-256 of that form in hexadecimal. The object holds `prev`, the hash of the entry
 before it (64 zeros for the first), and `seq`, which counts from 1. So anybody can check an export without this
 program: take `hash` off a line, write the rest in canonical form, hash, compare, and compare `prev` with the line
 before. A chain cannot show that its end was cut off; for that its head is logged, and `verify` takes such a head.
@@ -133,13 +134,20 @@ def verify(connection: Connection, known: Head | None = None) -> tuple[Head, lis
     return last, faults
 
 
-def _faults(last: Head, seq: int, body: str, stored_hash: str, row: Any) -> Iterable[Fault]:
+def _faults(last: Head, seq: int, body: Any, stored_hash: str, row: Any) -> Iterable[Fault]:
     if seq != last.seq + 1:
         yield Fault(seq, f"follows {last.seq}: entries between them are missing")
-    if digest(body.encode("ascii", "backslashreplace").decode()) != stored_hash:
+    if digest(str(body).encode("ascii", "backslashreplace").decode()) != stored_hash:
         yield Fault(seq, "its content does not match its hash: it was changed")
         return
-    entry = json.loads(body)
+    try:
+        entry = json.loads(body)
+        missing = {"seq", "at", "kind", "number", "contact", "company", "prev"} - entry.keys()
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        entry, missing = {}, {"everything"}
+    if missing:
+        yield Fault(seq, f"it is no ledger entry (without {', '.join(sorted(missing))}): it was replaced")
+        return
     if entry["prev"] != last.hash:
         yield Fault(seq, "does not continue the entry before it")
     for column in ("seq", "at", "kind", "number", "contact", "company"):

@@ -233,9 +233,10 @@ _LANES = {Lane.OPT_OUT: _OPT_OUT, Lane.CASCADE: _CASCADE, Lane.OPT_IN: _OPT_IN}
 
 
 def waiting(connection: Connection, lane: Lane, *, limit: int) -> list[Waiting]:
-    """What must be written in this lane, the longest waiting first."""
+    """What must be written in this lane: what never failed before what did, the longest waiting first."""
     wanted = select(contacts).where(_WAITING, _LANES[lane])
-    rows = connection.execute(wanted.order_by(contacts.c.wanted_since, contacts.c.id).limit(limit))
+    order = (contacts.c.attempts, contacts.c.wanted_since, contacts.c.id)
+    rows = connection.execute(wanted.order_by(*order).limit(limit))
     return [_waiting(row) for row in rows]
 
 
@@ -262,21 +263,22 @@ def verdict_of(row: Any) -> Verdict:
     )
 
 
-def verdict_and_attempts(connection: Connection, contact_id: str) -> tuple[Verdict, int]:
-    """The stored verdict of a contact, and how many writes of it have failed in a row."""
+def failures(connection: Connection, contact_id: str, value: Consent) -> int:
+    """How many writes of this value have failed in a row for this contact."""
     row = connection.execute(select(contacts).where(contacts.c.id == contact_id)).one()
-    return verdict_of(row), row.attempts
+    return int(row.attempts) if row.desired == value.value else 0
 
 
-def save_trouble(connection: Connection, contact_id: str, attempts: int, trouble: str) -> None:
-    """Record why a write did not succeed."""
-    values = {"attempts": attempts, "trouble": trouble}
-    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+def save_trouble(connection: Connection, contact_id: str, value: Consent, attempts: int, trouble: str) -> None:
+    """Record why a write did not succeed, unless another value is wanted by now."""
+    wanted = and_(contacts.c.id == contact_id, contacts.c.desired == value.value)
+    connection.execute(update(contacts).where(wanted).values(attempts=attempts, trouble=trouble))
 
 
-def count_waiting(connection: Connection) -> int:
-    """How many contacts must still be written, parked ones included."""
-    return int(connection.execute(select(func.count()).select_from(contacts).where(_WAITING)).scalar_one())
+def count_waiting(connection: Connection, lane: Lane | None = None) -> int:
+    """How many contacts must still be written, parked ones included; in one lane or all."""
+    wanted = select(func.count()).select_from(contacts).where(_WAITING)
+    return int(connection.execute(wanted if lane is None else wanted.where(_LANES[lane])).scalar_one())
 
 
 # --- small facts -----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def status(connection: Connection) -> dict[str, Any]:
         ],
         "psa": {
             what: mirror.fact(connection, f"psa:{what}") or {"last_good": None, "error": None}
-            for what in ("companies", "contacts", "opt-outs", "writes")
+            for what in ("companies", "contacts", "opt-outs", "company opt-outs", "opt-ins")
         },
         "contacts": _count(connection, _HERE),
         "companies": int(connection.execute(select(func.count()).select_from(companies)).scalar_one()),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from syncd.model import Direction, Message, PhoneNumber
 from syncd.store.schema import conversations, ledger, lines, messages
@@ -86,6 +86,12 @@ def incomplete_lines(connection: Connection, configured: Sequence[PhoneNumber]) 
     complete = select(lines.c.number).where(lines.c.complete.is_(True), lines.c.number.in_(configured))
     done = {row.number for row in connection.execute(complete)}
     return [number for number in configured if number not in done]
+
+
+def lines_in_trouble(connection: Connection) -> int:
+    """How many lines could not be read wholly in their last pass."""
+    wanted = select(func.count()).select_from(lines).where(lines.c.error.is_not(None))
+    return int(connection.execute(wanted).scalar_one())
 
 
 def known(connection: Connection, number: PhoneNumber) -> dict[str, Known]:

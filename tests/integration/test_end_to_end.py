@@ -136,7 +136,8 @@ def test_shared_numbers():
 # --- review and first run --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first_run", ["review", pytest.param("replay", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("first_run", ["review", "replay"])
+@pytest.mark.slow
 def test_history_of_the_first_day_and_a_text_that_needs_a_person(first_run):
     with Rig(policy={"first_run": first_run}) as rig:
         rig.text(0, "#Go", at=DAYS_AGO)
@@ -148,7 +149,8 @@ def test_history_of_the_first_day_and_a_text_that_needs_a_person(first_run):
         wait_until(lambda: rig.shown(1) == OUT)
         waiting = {"review": {0, 2, 3}, "replay": {3}}[first_run]
         wait_until(lambda: {one["number"] for one in rig.review()} == {person(index) for index in waiting})
-        wait_until(lambda: rig.all_shown()[:3] == ([None, OUT, OUT] if first_run == "review" else [IN, OUT, IN]))
+        shown = [None, OUT, OUT] if first_run == "review" else [IN, OUT, IN]
+        wait_until(lambda: rig.all_shown()[:3] == shown)
         for one in rig.review():
             decision = "opt_out" if one["number"] == person(3) else "opt_in"
             ended = rig.run("review", "resolve", str(one["seq"]), decision)
@@ -209,6 +211,7 @@ def test_a_late_text_with_an_older_date_is_put_where_it_belongs():
         rig.must_be_sound()
 
 
+@pytest.mark.slow
 def test_lines_are_polled_side_by_side_and_share_what_they_know():
     with Rig(lines=6, people=6) as rig:
         slow = rig.lines[5].removeprefix("+1")
@@ -225,6 +228,7 @@ def test_lines_are_polled_side_by_side_and_share_what_they_know():
         rig.must_be_sound()
 
 
+@pytest.mark.slow
 def test_an_idle_pass_is_one_request_per_number_and_reads_nothing_again():
     with Rig(lines=2, companies=1, people=3, psa={"directory_refresh_interval": "1h"}) as rig:
         for index in range(3):
@@ -244,7 +248,8 @@ def test_an_idle_pass_is_one_request_per_number_and_reads_nothing_again():
 # --- the process -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", [pytest.param("primevox", marks=pytest.mark.slow), "autotask"])
+@pytest.mark.parametrize("where", ["primevox", "autotask"])
+@pytest.mark.slow
 def test_sigterm_is_obeyed_while_a_call_stalls(where):
     with Rig() as rig:
         rig.start()
@@ -283,6 +288,7 @@ def test_sighup_takes_a_good_configuration_and_leaves_a_bad_one():
         assert rig.stop()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_second_instance_leaves_the_first_alone():
     with Rig() as rig:
         rig.start()
@@ -325,6 +331,7 @@ def test_exit_codes_of_once():
         assert rig.run("run").returncode == 78
 
 
+@pytest.mark.slow
 def test_a_contact_that_appears_after_its_stop_and_one_whose_number_changes():
     with Rig() as rig:
         rig.start()
@@ -339,4 +346,55 @@ def test_a_contact_that_appears_after_its_stop_and_one_whose_number_changes():
         rig.autotask.edit_contact(rig.people[1], phone=person(22))
         rig.polls(3)
         assert rig.shown(1) == OUT, "nobody is opted in by a change of number"
+        rig.must_be_sound()
+
+
+def test_odd_forms_of_everything():
+    with Rig(people=2) as rig:
+        first = rig.companies[0]
+        rig.autotask.change(unset_udf="missing", udf_read="label", udf_write="either", patch_answer="empty")
+        rig.autotask.change(dates="naive", missing_item="404", wrong_parent="error")
+        rig.primevox.change(empty="[]", conversation_with="formatted", message_from="int11", date="microseconds")
+        rig.primevox.change(unread=("1", None), ids="text", html_escaped=True, extra_fields=True, last_date="T")
+        ten = person(30)[2:]
+        forms = [
+            f"({ten[:3]}) {ten[3:6]}-{ten[6:]}",
+            f"{ten[:3]}.{ten[3:6]}.{ten[6:]} x12",
+            f"+1 {ten}",
+            f"1{ten}",
+        ]
+        forms += [
+            f"{ten} (cell)",
+            f"tel:+1-{ten}",
+            f"{ten[:3]}-{ten[3:6]}-{ten[6:]} / 202-555-0199",
+            f"Mobil: {ten}",
+        ]
+        people = [rig.autotask.add_contact(first, "F", str(n), phone=form) for n, form in enumerate(forms)]
+        rig.autotask.set_opt_in(rig.people[1], "Perhaps")
+        rig.start()
+        rig.text(30, "stop", attachment=("image/png", "777"))
+        rig.text(0, "#Go")
+        rig.text(1, "please don't text me any more")
+        wait_until(lambda: [rig.autotask.opt_in(one) for one in people] == [OUT] * len(forms))
+        wait_until(lambda: (rig.shown(0), rig.shown(1)) == (IN, OUT))
+        rig.must_be_sound()
+
+
+def test_hostile_texts_stop_nothing():
+    with Rig(people=6) as rig:
+        rig.start()
+        rig.text(0, "STOP \ud83d")
+        rig.text(1, "\x1b[2J\x00 #Go " * 60_000)
+        rig.text(1, "STOP")
+        rig.text(2, "STOP", fields={"messageDate": "0000-00-00 00:00:00"})
+        rig.text(3, "STOP", at=now() + timedelta(days=400))
+        rig.text(4, "#Go", at=now() + timedelta(days=400))
+        rig.text(5, None)
+        rig.text(5, {"a": 1})
+        rig.text(5, "#Stop", message_id="id \ud800 \x00 '; DROP TABLE ledger --")
+        wait_until(lambda: rig.all_shown() == [OUT, OUT, OUT, OUT, None, OUT], 30)
+        assert rig.status()["review"] >= 1, "an opt-in from the future waits for a person"
+        exported = rig.run("ledger", "export")
+        assert exported.returncode == 0
+        assert "\x1b" not in exported.stdout + rig.look("review", "list").stdout + rig.look("status").stdout
         rig.must_be_sound()

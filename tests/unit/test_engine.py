@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,6 @@ from syncd.primevox import Rejected
 WORDS = "my printer is broken"
 UNCLEAR = "do not text me until Monday"
 DAY = 24 * 3600.0
-
-# A defect that is known and not mended yet; the mark goes with the defect.
-defect = partial(pytest.mark.xfail, strict=True)
 
 
 @pytest.fixture
@@ -214,8 +210,8 @@ def test_schedule_goes_on_after_a_restart(live: World) -> None:
     live.vox.text(ANN, WORDS)
     live.steps(3)
     live.restart()
-    assert live.vox.reads_of(lambda: live.step()) == []
-    assert live.vox.reads_of(lambda: live.step()) == ["c0110"]
+    assert live.vox.reads_of(live.step) == []
+    assert live.vox.reads_of(live.step) == ["c0110"]
 
 
 def test_conversation_that_vanishes_and_comes_back_is_read(live: World) -> None:
@@ -364,7 +360,6 @@ def test_unclear_text_waits_for_a_person_and_stops_tacit_opt_ins_only(live: Worl
     assert live.psa.shows("ann") is IN
 
 
-@defect(reason="read as ordinary words")
 def test_example_of_the_design_is_unclear(live: World) -> None:
     live.vox.text(ANN, "no more alerts until Monday")
     live.step()

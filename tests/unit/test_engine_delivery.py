@@ -13,9 +13,6 @@ from syncd.connector import Change
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
 from syncd.plan import Lane
 
-# A defect that is known and not mended yet; the mark goes with the defect.
-defect = partial(pytest.mark.xfail, strict=True)
-
 REST = (Lane.CASCADE, Lane.OPT_IN)
 
 
@@ -226,7 +223,6 @@ def test_postponed_opt_in_delays_no_later_opt_out(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["refused", "failed"])
-@defect(reason="the failure of the opt-in is put down to the opt-out")
 def test_opt_in_that_fails_while_a_stop_comes_in_does_not_delay_it(world: World, how: str) -> None:
     """Another thread makes the verdict while the opt-in is on its way; then the PSA says no to the opt-in."""
     world.vox.text(ANN, "#Go")
@@ -261,7 +257,6 @@ def test_opt_in_that_fails_while_a_stop_comes_in_does_not_delay_it(world: World,
     assert world.psa.shows("ann") is OUT
 
 
-@defect(reason="the entry names the newer verdict")
 def test_ledger_says_why_a_write_was_made_even_when_a_stop_came_in_meanwhile(world: World) -> None:
     world.vox.text(ANN, "#Go")
     world.clock.advance(5)
@@ -291,7 +286,7 @@ def test_ledger_says_why_a_write_was_made_even_when_a_stop_came_in_meanwhile(wor
         (Permanent, True),
         (Permanent, False),
         (ShapeChanged, True),
-        pytest.param(ShapeChanged, False, marks=defect(reason="nobody waits, so it comes first again")),
+        pytest.param(ShapeChanged, False),
         (ValueError, False),
     ],
 )
@@ -307,9 +302,7 @@ def test_poison_in_a_batch_costs_nobody_else(world: World, error: type[Exception
     assert world.status()["pending"] == 1
 
 
-@pytest.mark.parametrize(
-    "error", [Permanent, pytest.param(ShapeChanged, marks=defect(reason="nobody waits, so it comes first again"))]
-)
+@pytest.mark.parametrize("error", [Permanent, ShapeChanged])
 def test_poison_that_nobody_names_blocks_no_later_opt_out(world: World, error: type[Exception]) -> None:
     world.psa.fails["ann"] = lambda: error("no")
     world.vox.text(ANN, "STOP")
@@ -319,9 +312,7 @@ def test_poison_that_nobody_names_blocks_no_later_opt_out(world: World, error: t
     assert world.psa.shows("bob") is OUT
 
 
-@pytest.mark.parametrize(
-    "count", [3, 7, pytest.param(20, marks=defect(reason="three in a row end the round, always the same ones"))]
-)
+@pytest.mark.parametrize("count", [3, 7, 20])
 def test_many_poisoned_contacts_block_no_later_opt_out(world: World, count: int) -> None:
     for name in crowd(world, count):
         world.psa.fails[name] = partial(Permanent, "no", contact=name)
@@ -332,7 +323,6 @@ def test_many_poisoned_contacts_block_no_later_opt_out(world: World, count: int)
     assert world.psa.shows("ann") is OUT
 
 
-@defect(reason="delivery spins on it")
 def test_connector_that_forgets_an_outcome_is_not_asked_without_end(world: World) -> None:
     world.psa.silent.add("ann")
     world.vox.text(ANN, "STOP")
@@ -390,7 +380,6 @@ def test_psa_that_asks_for_patience_gets_it(world: World) -> None:
     assert world.psa.shows("ann") is OUT
 
 
-@defect(reason="the PSA is never called again after a 401")
 def test_refused_credentials_are_tried_every_five_minutes_by_all_together(world: World) -> None:
     world.psa.down = AuthRefused("401")
     world.vox.text(ANN, "STOP")
@@ -424,7 +413,6 @@ def test_delivery_with_nothing_to_write_does_not_take_the_credentials_for_good(w
     ],
     ids=["value renamed", "server error", "three named"],
 )
-@defect(reason="cascades and opt-ins share one health")
 def test_opt_ins_that_fail_delay_no_company_opt_out(world: World, error: object) -> None:
     assert callable(error)
     for name, number in (("ann", ANN), ("bob", BOB)):

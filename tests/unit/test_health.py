@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from fakes import FakeClock, FakeLog
 
@@ -38,7 +40,7 @@ class Rig:
 def test_intervals_double_up_to_ten_polls() -> None:
     rig = Rig("psa")
     called = rig.calls(30 * POLL + 31 * POLL, Transient("HTTP 500"))
-    gaps = [(after - before) / POLL for before, after in zip(called, called[1:], strict=False)]
+    gaps = [(after - before) / POLL for before, after in pairwise(called)]
     assert gaps[:7] == [1, 2, 4, 8, 10, 10, 10]
 
 
@@ -71,7 +73,7 @@ def test_lost_answer_is_a_passing_failure() -> None:
 def test_refused_credentials_are_tried_once_in_five_minutes_by_all_together() -> None:
     rig = Rig("companies", "contacts", "opt-outs", "writes")
     called = rig.calls(3600, AuthRefused("401"))
-    assert all(after - before >= 300 for before, after in zip(called, called[1:], strict=False))
+    assert all(after - before >= 300 for before, after in pairwise(called))
     assert len(called) == 12
 
 

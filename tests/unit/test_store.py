@@ -11,7 +11,6 @@ import textwrap
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,6 @@ from syncd.store.times import moment, stamp
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 NUMBER = PhoneNumber("+12025550110")
-
-# A defect that is known and not mended yet; the mark goes with the defect.
-defect = partial(pytest.mark.xfail, strict=True)
 
 
 @pytest.fixture
@@ -225,7 +221,6 @@ def test_reader_cannot_write(url: str, db: Database) -> None:
     assert length(db) == 0
 
 
-@defect(reason="SQLite makes -wal and -shm for a mode=ro reader too")
 def test_reading_after_a_clean_close_leaves_nothing_behind(url: str, tmp_path: Path) -> None:
     made = open_writing(url)
     note(made)
@@ -257,7 +252,7 @@ def test_reading_after_a_kill_with_a_left_over_wal(url: str, tmp_path: Path) -> 
 
 
 def test_transaction_happens_wholly_or_not_at_all(db: Database) -> None:
-    with pytest.raises(ValueError, match="our bug"), db.begin() as connection:
+    with pytest.raises(ValueError, match="our bug"), db.begin() as connection:  # noqa: PT012
         mirror.set_fact(connection, "x", 1)
         ledger.append(connection, NOW, "message", text="STOP")
         raise ValueError("our bug")
@@ -281,7 +276,7 @@ def test_commit_that_fails_leaves_nothing(db: Database) -> None:
 def test_two_entries_of_one_number_are_refused_in_our_words(db: Database) -> None:
     with db.begin() as connection:
         texts.open_line(connection, NUMBER, NOW)
-    with pytest.raises(StoreUnavailable, match="nothing of this step was stored"), db.begin() as connection:
+    with pytest.raises(StoreUnavailable, match="nothing of this step was stored"), db.begin() as connection:  # noqa: PT012
         ledger.append(connection, NOW, "message", text="STOP")
         connection.execute(text("INSERT INTO lines SELECT * FROM lines"))
     assert length(db) == 0
