@@ -99,13 +99,13 @@ off-the-list:
     (remove|delete|erase) (me|us|NUMBER)
     (i|we) (want|would like) out of TEXTS
     (lose|forget|delete) NUMBER
-    (have|get|want|need|see) (me|us|NUMBER|my name) (removed|taken off|deleted|unsubscribed|opted out|off) [(from|
-        off|of) RECORDS]
+    (have|get|want|need) (me|us|NUMBER|my name) (removed|taken off|deleted|unsubscribed|opted out) [(from|off|of)
+        RECORDS]
     (i|we) (have|already|just|am|are|hereby|again|do)* (ask|asked|asking|want|wanted|need|would like|wish|
         requested|requesting|request|demand|prefer|demanding) [you] [that] [(ME|my name)] [to] [be] (removed|taken
         off|deleted|unsubscribed|opted out|removal) [[(from|off|of)] RECORDS]
-    (make|be|see|ensure|confirm|verify) (sure|to it|that)* (ME|my name|i|we) (is|am|are|be|get)* (removed|taken
-        off|off|deleted|unsubscribed|opted out) [[(from|off|of)] RECORDS]
+    (make sure|be sure|see to it|see that|ensure|confirm|verify) [that] (ME|my name|i|we) (is|am|are|be|get)*
+        (removed|taken off|off|deleted|unsubscribed|opted out) [[(from|off|of)] RECORDS]
     (put|add|place|include|enter|register|list|mark) [(ME|my name)] [(on|to|in|onto|as)] [(your|the|a|ur)]
         (national|internal|company|own|federal|state|permanent)* (dnc|dont (call|text|contact|message|disturb|
         solicit)) [(list|lists|registry)]
@@ -302,7 +302,7 @@ MISSED = re.compile(
     (what|which) (part|word) of ... (stop|no|unsubscribe|optout|alone|text|texting|remove) ... (understand|get|
         hear|comprehend|grasp)|how (many times|often) (do|must|should|have|will|does|did|can)* (i|we|someone) ...
         (say|text|reply|send|type|write|tell you|ask you|told you|asked you|said|texted|replied) (with|to|the word|
-        you|guys|please)* (stop|unsubscribe|optout|quit|remove me) !(the|my|it|by|in|on|into)
+        you|guys|please)* (stop|unsubscribe|optout|quit|remove me) !(the|my|it|by|in|on|into|\w+ing !(me|us))
         """
     )
 )

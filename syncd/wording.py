@@ -438,7 +438,7 @@ OWN:
     wrong number|to|unfortunately
 KINDLY:
     ,|further|POLITE|INSISTING|ever|anymore|at all|immediately|effective (immediately|today|now)|forever
-    here [at \w+ [\w+]]|(on|at|to|from|for|through) NUMBER|(via|by|through|over) (text|texts|texting)
+    here at \w+ [\w+]|(on|at|to|from|for|through) NUMBER|(via|by|through|over) (text|texts|texting)
     for good|from now on|going forward|permanently|period|altogether|all together|entirely|completely|either|but
     bye|goodbye|moving forward|henceforth|full stop|once and for all|from here on out|starting (now|today)
     as soon as possible|right this (second|minute)|this (instant|minute)|in any (way|form)|of any kind|whatsoever

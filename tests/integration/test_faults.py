@@ -9,10 +9,6 @@ from datetime import datetime, timedelta
 import pytest
 from rig import IN, KEY, OUT, SECRET, Rig, now, person, wait_until
 
-from syncd.clock import Clock
-from syncd.errors import AuthRefused
-from syncd.health import Health, Latch
-from syncd.logs import get
 from syncd.sandbox import faults
 from syncd.sandbox.autotask_fields import list_udf
 
@@ -171,17 +167,6 @@ def test_the_account_of_the_psa_is_locked():
         rig.reload()
         wait_until(lambda: rig.shown(0) == OUT)
         converges(rig)
-
-
-def test_only_an_answer_of_the_service_opens_the_latch():
-    clock = Clock()
-    latch = Latch(clock)
-    contacts, opt_outs = (Health(what, clock, get(), 1.0, latch) for what in ("contacts", "opt-outs"))
-    assert contacts.enter()
-    assert opt_outs.enter()
-    contacts.failed(AuthRefused("no"))
-    opt_outs.worked()  # as Engine.deliver ends when nothing is due
-    assert not latch.enter()
 
 
 def test_what_waits_for_a_locked_psa_counts_as_pending():

@@ -78,13 +78,13 @@ our @Final = ( sub {{
     $group->AddMember($id{{$_}}) for @{{ $one->{{members}} }};
     $id{{ $one->{{key}} }} = "" . $group->id;
   }}
-  open my $ids, '>', "{folder}/ids.json" or die $!; print $ids JSON::encode_json(\%id); close $ids;
+  open my $ids, '>', "{folder}/ids.json" or die $!; print $ids JSON::encode_json({{ %id }}); close $ids;
 }} );
 1;
 """
 
-# Who is there from the start, made past REST because that is ten times as fast: companies, one within another; people
-# with every kind of name and number.
+# Who is there from the start, made past REST because that is ten times as fast: companies, one within another;
+# people with every kind of name and number.
 TOWN: dict[str, list[dict[str, Any]]] = {
     "users": [
         {"key": "ann", "Name": "ann@example.com", "RealName": "Änn Ünïcode 株式", "MobilePhone": "(202) 555-0110"},
