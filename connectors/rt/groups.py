@@ -65,7 +65,8 @@ class Belonging:
 
     def people_of(self, company_id: str) -> list[str]:
         """The users for whom this company counts."""
-        return [user for user in self._of_user if self.companies_of(user)[0].id == company_id]
+        found = (user for user in self._of_user if self.companies_of(user)[0].id == company_id)
+        return sorted(found, key=int)
 
 
 def _everybody(group_id: str, members: dict[str, Members]) -> frozenset[str]:
