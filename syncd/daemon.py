@@ -157,9 +157,10 @@ def once(config: Config, database: Database, clock: Clock, log: Any) -> OnePass:
     with database.begin() as connection:
         pending = mirror.count_waiting(connection) + texts.lines_in_trouble(connection)
         braked = any(mirror.braked(connection).values())
+    refused = [health for health in engine.psa_health.values() if health.error and not health.unreachable]
     return OnePass(
         tuple(f"{health.what}: {health.error}" for health in healths if health.unreachable),
-        pending,
+        pending + len(refused),
         braked,
     )
 

@@ -398,7 +398,6 @@ TEXTS: dict[tuple[Intent, str], tuple[str, ...]] = {
         "don't disturb mode is stuck on",
         "don't cancel my appointment",
         "don't remove me from the list",
-        "3.14",
         "STOP-LOSS report is missing",
         "start and stop the service",
         "htop",
