@@ -158,9 +158,13 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
         return Reading(Intent.UNCLEAR, "refusal-near-texts")
     if _on_its_own_line(own):
         return Reading(Intent.UNCLEAR, "keyword-on-a-line")
-    if not re.search(r"[^\W\d_]", words):  # "1", "2:30": no words, so nobody starts a conversation with it
-        return Reading(Intent.ORDINARY, "empty")
-    return Reading(Intent.ORDINARY, "auto-reply" if _AWAY.search(words) else "words")
+    return Reading(Intent.ORDINARY, _kind_of_ordinary(words))
+
+
+def _kind_of_ordinary(words: str) -> str:
+    if not re.search(r"[^\W\d_]", words):  # "1", "2:30": nobody starts a conversation without a word
+        return "empty"
+    return "auto-reply" if _AWAY.search(words) else "words"
 
 
 # --- Texts that no person typed --------------------------------------------------------------------
