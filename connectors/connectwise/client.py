@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from connectors.connectwise.answers import Row, is_missing_record, judged, number, record_of, rows_of
 from connectors.connectwise.settings import ConnectWiseSettings
 from connectors.connectwise.site import Site
-from syncd.errors import Ambiguous, Permanent, ShapeChanged, Superseded
+from syncd.errors import Ambiguous, Permanent, ShapeChanged, Superseded, Transient
 from syncd.http import Answer, Client, Transport
 
 PAGE = 1000
@@ -94,11 +94,17 @@ class ConnectWiseClient:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request; after a 404 that speaks of no record once more if the codebase changed meanwhile."""
+        """Send a request; after a 404 that speaks of no record once more if the codebase changed meanwhile.
+
+        A write is not sent again, whoever said 404. The read before it will have found nearly every change.
+        """
         client = self.site.client()
         answer = self._send(client, method, path, params, body, headers)
         if answer.status == 404 and not is_missing_record(answer):
             moved = self.site.after_404(client)
+            if moved and method == "PATCH":
+                said = "HTTP 404; ConnectWise names another codebase, where the next try goes"
+                raise Transient(f"{answer.what}: {said}")
             if moved:
                 answer = self._send(moved, method, path, params, body, headers)
         return answer

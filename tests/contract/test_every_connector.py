@@ -11,7 +11,7 @@ from syncd import registry
 from syncd.testing import ConnectorContract
 
 # Connectors that are registered and not bound yet: take the name out when `test_contract_NAME.py` is there.
-PENDING = {"rt"}
+PENDING: set[str] = set()
 
 
 def built_in() -> list[str]:

@@ -262,9 +262,11 @@ class TestFailures:
         assert caught.value.contact == contact
         assert len(tenant.calls(method="PATCH")) == 1
 
-    def test_a_patch_follows_a_codebase_that_changed(self, tenant, psa):
+    def test_a_patch_is_not_sent_again_when_the_codebase_changed_but_the_next_one_goes_there(self, tenant, psa):
         tenant.shows(row(5))
         tenant.put("PATCH", ONE, (404, HTML), row(5, "Opted-Out"))
+        with pytest.raises(Transient, match="another codebase"):
+            write(psa, 5)
         assert write(psa, 5) == {"5": APPLIED}
         patches = [r.url for m, _, _, r in tenant.seen if m == "PATCH"]
         assert patches == [f"{HOST}{API}{ONE}", f"{HOST}/v2026_1/apis/3.0{ONE}"]
