@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from syncd.model import CompanyHistory, CompanyOptedOut, CompanyState
+from syncd.model import LONG_AGO, CompanyHistory, CompanyOptedOut, CompanyState
 
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -78,7 +77,7 @@ def history(
     states: list[tuple[datetime, CompanyState]] = []
     opt_outs: dict[int, CompanyOptedOut] = {}
     for index, membership in enumerate(memberships):
-        since = membership.since if index else _BEGINNING
+        since = membership.since if index else LONG_AGO
         until = membership.until or _END
         spans = _spans(steps.get(membership.company_id, ())) if membership.company_id is not None else []
         if not spans:
@@ -102,5 +101,5 @@ def _spans(steps: Iterable[Step]) -> list[_Span]:
         if spans:
             last = spans[-1]
             spans[-1] = _Span(last.state, last.since, step.at, last.opt_out)
-        spans.append(_Span(effective_state(seen), step.at if spans else _BEGINNING, _END, opt_out))
+        spans.append(_Span(effective_state(seen), step.at if spans else LONG_AGO, _END, opt_out))
     return spans
