@@ -111,14 +111,18 @@ class Delivery:
         Raises when the PSA as a whole is in trouble. Whatever is not written stays due; a contact that failed for
         itself waits alone for its next try.
         """
-        with self._database.begin() as connection, self._lock:
-            batch = self._pick(one_lane, self._due(connection, one_lane))
-            self._in_flight.update(one.id for one in batch)
+        batch: list[mirror.Waiting] = []
         token = urgent.set(one_lane is Lane.OPT_OUT)
         try:
+            with self._database.begin() as connection, self._lock:
+                batch = self._pick(one_lane, self._due(connection, one_lane))
+                self._in_flight.update(one.id for one in batch)
             count, trouble, contained = self._write(batch)
-        finally:
+        finally:  # also when the database refused this very commit: else nobody would ever write them
             urgent.reset(token)
+            with self._lock:
+                self._in_flight.difference_update(one.id for one in batch)
+            self._batch_done()
         # A contact that failed before says nothing about the PSA when it fails again.
         told = isinstance(trouble, Transient) and batch[0].attempts == 0
         self._failed_in_a_row[one_lane] = 0 if count else self._failed_in_a_row[one_lane] + told
@@ -178,9 +182,6 @@ class Delivery:
             contained = self._blame(trouble, [one for contact_id, one in taken.items() if contact_id not in done])
         finally:
             before_sending.reset(token)
-            with self._lock:
-                self._in_flight.difference_update(one.id for one in batch)
-            self._batch_done()
         return len(done), trouble, contained
 
     def _changes(self, batch: Sequence[mirror.Waiting], taken: dict[str, _Taken]) -> Iterator[Change]:

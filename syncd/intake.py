@@ -37,10 +37,10 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A conversation that could not be read: how often in a row, until which poll it rests, at which marker."""
+    """A conversation that could not be read: how often in a row, until when it rests (monotonic), at which marker."""
 
     count: int
-    rests_until: int
+    rests_until: float
     marker: str
 
 
@@ -157,10 +157,14 @@ class Intake:
             _Task(Listed(known.id, known.theirs, known.marker), known, changed=False)
             for known, read_at in due
             if known.id not in seen
-            and (_reread_due(known, state.polls) or _sweep_due(known.id, read_at, now, interval))
+            and (self._reread_due(known, state.polls) or _sweep_due(known.id, read_at, now, interval))
         ]
         memory.listing = listing.digest
-        memory.backlog = [task for task in changed + again if not _rests(memory, task, state.polls)]
+        memory.backlog = [task for task in changed + again if not _rests(memory, task, memory.listed_at)]
+
+    def _reread_due(self, known: texts.Known, poll: int) -> bool:
+        wanted = self._settings.rereads and known.rereads <= texts.LAST_REREAD
+        return wanted and poll - known.changed_poll >= 4**known.rereads
 
     def _changed(self, line: Line, listing: Listing, memory: _Memory) -> list[_Task]:
         listed, remarks = listing.conversations()
@@ -208,7 +212,7 @@ class Intake:
                 if isinstance(error, Transient) and error.retry_after is not None:
                     raise  # PrimeVOX asks to be left alone, not about this conversation
                 broken = broken + 1 if isinstance(error, Transient) else 0
-                troubles.append(self._conversation_failed(line, state, memory, task, error))
+                troubles.append(self._conversation_failed(line, memory, task, error))
                 continue
             broken = 0
             memory.failures.pop(task.listed.id, None)
@@ -220,13 +224,13 @@ class Intake:
             )
         return result, troubles
 
-    def _conversation_failed(
-        self, line: Line, state: texts.LineState, memory: _Memory, task: _Task, error: Exception
-    ) -> str:
+    def _conversation_failed(self, line: Line, memory: _Memory, task: _Task, error: Exception) -> str:
         before = memory.failures.get(task.listed.id)
         count = before.count + 1 if before else 1
-        rest = round(retry_in(count, 1.0))  # in polls, at most ten
-        memory.failures[task.listed.id] = _Failure(count, state.polls + rest, task.listed.marker)
+        interval = self._settings.poll_interval.total_seconds()
+        # Half an interval less, so that the poll which is due then does not come a moment too early.
+        rests_until = self._clock.monotonic() + retry_in(count, interval) - interval / 2
+        memory.failures[task.listed.id] = _Failure(count, rests_until, task.listed.marker)
         text = f"conversation {task.listed.id} could not be read: {error}"
         defect = None if isinstance(error, (Transient, ShapeChanged, Permanent)) else error
         self._tell_once(memory, line, text, exc_info=defect)
@@ -275,10 +279,10 @@ def _gap_within(thread: Thread, stored: set[tuple[str, str]]) -> str | None:
     return thread.gap
 
 
-def _rests(memory: _Memory, task: _Task, poll: int) -> bool:
+def _rests(memory: _Memory, task: _Task, now: float) -> bool:
     """Whether a conversation that failed has not come again yet. One that changed since is tried at once."""
     failure = memory.failures.get(task.listed.id)
-    return failure is not None and failure.marker == task.listed.marker and poll < failure.rests_until
+    return failure is not None and failure.marker == task.listed.marker and now < failure.rests_until
 
 
 def _cursor(task: _Task, poll: int, news: bool) -> texts.Known:
@@ -289,10 +293,6 @@ def _cursor(task: _Task, poll: int, news: bool) -> texts.Known:
     while poll - task.known.changed_poll >= 4**rereads and rereads <= texts.LAST_REREAD:
         rereads += 1
     return replace(task.known, rereads=rereads)
-
-
-def _reread_due(known: texts.Known, poll: int) -> bool:
-    return known.rereads <= texts.LAST_REREAD and poll - known.changed_poll >= 4**known.rereads
 
 
 def _sweep_due(conversation: str, read_at: datetime, now: datetime, interval: timedelta) -> bool:

@@ -26,13 +26,17 @@ WORDS = "words"
 
 @dataclass(frozen=True, slots=True)
 class IntakeSettings:
-    """What the admin sets about reading texts. `review_history`: opt-ins found on day one wait for a person."""
+    """What the admin sets about reading texts. `review_history`: opt-ins found on day one wait for a person.
+
+    `rereads`: conversations are read again 1, 4, 16 ... polls after a change; off only where a test must not be healed.
+    """
 
     poll_interval: timedelta
     sweep_interval: timedelta
     quiet_period: timedelta
     review_history: bool
     vocabulary: Vocabulary
+    rereads: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, or_, select, update
 
-from syncd.model import Cause, Company, CompanyState, Consent, Contact, Verdict
+from syncd.model import Cause, Company, CompanyState, Consent, Contact, Verdict, storable
 from syncd.plan import Lane, Mirror
 from syncd.store.evidence import mark_stale, mirror_columns, mirror_of
 from syncd.store.schema import companies, company_steps, contact_numbers, contacts, facts, memberships
@@ -263,6 +263,11 @@ def verdict_of(row: Any) -> Verdict:
     )
 
 
+def verdicts(connection: Connection) -> dict[str, Verdict]:
+    """The stored verdict of every contact."""
+    return {row.id: verdict_of(row) for row in connection.execute(select(contacts))}
+
+
 def failures(connection: Connection, contact_id: str, value: Consent) -> int:
     """How many writes of this value have failed in a row for this contact."""
     row = connection.execute(select(contacts).where(contacts.c.id == contact_id)).one()
@@ -272,7 +277,7 @@ def failures(connection: Connection, contact_id: str, value: Consent) -> int:
 def save_trouble(connection: Connection, contact_id: str, value: Consent, attempts: int, trouble: str) -> None:
     """Record why a write did not succeed, unless another value is wanted by now."""
     wanted = and_(contacts.c.id == contact_id, contacts.c.desired == value.value)
-    connection.execute(update(contacts).where(wanted).values(attempts=attempts, trouble=trouble))
+    connection.execute(update(contacts).where(wanted).values(attempts=attempts, trouble=storable(trouble)))
 
 
 def count_waiting(connection: Connection, lane: Lane | None = None) -> int:

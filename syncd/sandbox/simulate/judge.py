@@ -1,0 +1,238 @@
+"""What must hold: at each step, whenever all is quiet, and at the end. Whatever does not raises `Broken`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from syncd.model import CompanyState, Consent, Rules, Verdict, storable
+from syncd.plan import Mirror
+from syncd.sandbox.simulate import truth
+from syncd.sandbox.simulate.oracle import read
+from syncd.sandbox.simulate.stage import BRAKE, LINES, Broken, Stage
+from syncd.sandbox.simulate.truth import Observed
+from syncd.store import ledger, mirror, texts
+from syncd.store.database import Connection
+
+IN, OUT = Consent.OPTED_IN, Consent.OPTED_OUT
+
+
+class Judge:
+    """Watches one stage. `counts` tells how often each thing was looked at."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.counts: Counter[str] = Counter()
+        self._heads: list[ledger.Head] = []
+        self._accepted: dict[str, CompanyState] | None = None
+        self._edits = 0
+        self._before: tuple[dict[str, mirror.KnownContact], int, int] | None = None
+        stage.psa.before_write = self._before_write
+        stage.witness = self._witness
+
+    @property
+    def rules(self) -> Rules:
+        """What the MSP has set."""
+        return self.stage.setup.rules
+
+    # --- at each step ------------------------------------------------------------------------------------
+
+    def _before_write(self, contact: str, value: Consent) -> None:
+        """No opt-in leaves while the ledger knows better; nothing is sent that is there already."""
+        present = self.stage.psa.contacts[contact].consent
+        if present is value and not self.stage.psa.lags(contact):
+            raise Broken(f"{contact} was sent {value}, which it shows already")
+        if value is IN:
+            self.counts["opt-ins on their way out"] += 1
+            with self.stage.undisturbed() as connection:
+                seen = self._observed(connection)
+            told = truth.case(seen, contact, truth.told_texts(seen, contact))
+            reading = read(told.contact, told.evidence, told.company, self.rules)
+            if reading.desired is not IN:
+                raise Broken(f"{contact} is written opted in, but the ledger says {reading}")
+
+    def _witness(self, piece: str, worked: bool | None) -> None:
+        """Before a piece of work (None), and after it."""
+        if piece == "contacts" and worked is None:
+            self._before = self._looked() if self._edited() else None
+        elif piece == "contacts" and worked and self._before is not None:
+            self._staff_edits_seen(self._before)
+        elif piece == "companies" and worked:
+            self._brake()
+
+    def _edited(self) -> bool:
+        """Whether a person has set our field since we asked last."""
+        count = len(self.stage.psa.edits)
+        self._edits, before = count, self._edits
+        return count != before
+
+    def _looked(self) -> tuple[dict[str, mirror.KnownContact], int, int]:
+        with self.stage.undisturbed() as connection:
+            return mirror.known_contacts(connection), ledger.head(connection).seq, len(self.stage.psa.edits)
+
+    def _staff_edits_seen(self, before: tuple[dict[str, mirror.KnownContact], int, int]) -> None:
+        """A value that nothing of ours explains is a person's, and in the ledger now."""
+        known, end, edits = before
+        with self.stage.undisturbed() as connection:
+            new = {(one["contact"], one["after"]) for one, _, _ in ledger.entries(connection, after=end) if one["kind"] == "staff"}
+        ours = {edit.contact for edit in self.stage.psa.edits[edits:]}
+        for contact, shown in self.stage.connector.shown.items():
+            was = known[contact].mirror if contact in known else Mirror(None)
+            if contact in ours or was.pending or was.echoes or shown is None or shown is was.shown:
+                continue
+            if (contact in known or shown is OUT) and (contact, shown) not in new:
+                raise Broken(f"{contact}: a person set {shown}, the list showed it, and it went unseen")
+            self.counts["staff edits seen to arrive"] += 1
+
+    def _brake(self) -> None:
+        """Held if too much would change at once, and only then."""
+        listed = self.stage.connector.listed
+        with self.stage.undisturbed() as connection:
+            held = "companies" in mirror.braked(connection)
+            known = {one.id: one.state for one in mirror.known_companies(connection).values() if one.listed}
+        taken_over = known == listed
+        self.counts["lists of companies taken over" if taken_over else "lists of companies held"] += 1
+        if self._accepted is not None and not self._released:
+            before = self._accepted
+            missing = before.keys() - listed.keys()
+            opted_out = [
+                one
+                for one, state in before.items()
+                if state is CompanyState.APPROVED and listed.get(one, CompanyState.UNSET) is not CompanyState.APPROVED
+            ]
+            if taken_over and len(before) and len(missing) > 0.3 * len(before) + 1e-9:
+                raise Broken(f"{len(missing)} of {len(before)} companies vanished and no brake held")
+            if taken_over and len(opted_out) > BRAKE.companies:
+                raise Broken(f"{len(opted_out)} companies were opted out at once and no brake held")
+            if held and not missing and listed == before:
+                raise Broken("the brake holds though nothing has changed")
+        if taken_over:
+            self._accepted = dict(listed)
+
+    _released = False
+
+    def released(self) -> None:
+        """An operator lets a held pass go; what comes next is no fault of the brake."""
+        self._released = True
+
+    def note_head(self) -> None:
+        """Remember where the ledger ends now: it may only grow."""
+        with self.stage.undisturbed() as connection:
+            self._heads.append(ledger.head(connection))
+
+    # --- at rest -----------------------------------------------------------------------------------------
+
+    def at_rest(self, *, prompt_only: bool) -> None:
+        """Every field is what it should be. `prompt_only`: late texts may still be on their way."""
+        stage = self.stage
+        with stage.undisturbed() as connection:
+            seen = self._observed(connection)
+            first_polls = {line: texts.open_line(connection, line, stage.clock.now()).first_poll for line in LINES}
+            verdicts = {} if prompt_only else mirror.verdicts(connection)
+        late = {text.theirs for text in stage.vox.texts if not text.prompt} if prompt_only else set()
+        if not prompt_only:
+            self._texts(seen)
+            self._directory(seen)
+        for contact in stage.psa.contacts:
+            if contact in seen.people and not late.intersection(_ever(seen, contact)):
+                self._contact(seen, contact, first_polls, verdicts.get(contact))
+
+    def _contact(
+        self, seen: Observed, contact: str, first_polls: dict[str, datetime], verdict: Verdict | None
+    ) -> None:
+        self.counts["contacts compared with the oracle"] += 1
+        shown = self.stage.psa.contacts[contact].consent
+        readings = []
+        for wide in (False, True):
+            own = truth.true_texts(seen, self.stage.vox.texts, contact, first_polls, wide=wide)
+            case = truth.case(seen, contact, own)
+            readings.append(read(case.contact, case.evidence, case.company, self.rules))
+        if all(reading.desired not in (None, shown) for reading in readings):
+            raise Broken(f"{contact} shows {shown}, but should: {readings[1]}")
+        if verdict is not None:
+            told = truth.case(seen, contact, truth.told_texts(seen, contact))
+            alone = read(told.contact, told.evidence, told.company, self.rules)
+            if (alone.desired, alone.held) != (verdict.desired, verdict.held) or alone.review != set(verdict.review):
+                raise Broken(f"{contact}: the ledger alone says {alone}, the verdict is {verdict}")
+            if alone.clause is not None and alone.clause != verdict.clause:
+                raise Broken(f"{contact}: clause {verdict.clause}, should be {alone.clause}")
+
+    def _texts(self, seen: Observed) -> None:
+        """Every text is in the ledger once, as it was, if it is evidence."""
+        known = set()
+        for text in self.stage.vox.texts:
+            told = seen.texts.get((text.conversation, text.id), [])
+            known.add((text.conversation, text.id))
+            what = f"text {text.id} ({text.words!r})"
+            if text.meant in ("opt_out", "opt_in", "unclear") and not told:
+                raise Broken(f"{what} was lost")
+            if text.meant in ("quiet", "ours") and told:
+                raise Broken(f"{what} is no evidence, but was taken for {told[0]['intent']}")
+            if len(told) > 1:
+                raise Broken(f"{what} is in the ledger {len(told)} times")
+            for entry in told:
+                self.counts["texts compared with the ledger"] += 1
+                at = entry["at"] if entry["seen"] else text.at
+                as_it_was = (text.meant, text.theirs, text.line, storable(text.words), at)
+                if as_it_was != tuple(entry[name] for name in ("intent", "number", "line", "text", "sent")):
+                    raise Broken(f"{what} is in the ledger as {entry}")
+        if extra := seen.texts.keys() - known:
+            raise Broken(f"nobody ever sent {sorted(extra)}")
+
+    def _directory(self, seen: Observed) -> None:
+        """What the ledger tells of the PSA is so, and all of it."""
+        psa = self.stage.psa
+        for company, state in psa.companies.items():
+            told = seen.companies[company]
+            if not told or told[-1]["after"] != state.value:
+                raise Broken(f"company {company} is {state}, the ledger says {told[-1:]}")
+        for contact, record in psa.contacts.items():
+            last = seen.people[contact][-1]
+            facts = (record.company, sorted(record.numbers), record.active, None)
+            if facts != (last["company"], last["numbers"], last["active"], last.get("gone")):
+                raise Broken(f"contact {contact} is {record}, the ledger says {last}")
+        for contact, entries in seen.staff.items():
+            for entry in entries:
+                by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
+                if entry["after"] not in by_people:
+                    raise Broken(f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}")
+                self.counts["staff edits found in the ledger"] += 1
+
+    # --- at the end --------------------------------------------------------------------------------------
+
+    def quiet(self, before: tuple[int, int]) -> None:
+        """Another pass changed nothing: neither the PSA nor the ledger."""
+        if (now := self.effects()) != before:
+            raise Broken(f"all was quiet, and one more pass went from {before} to {now} (writes, ledger entries)")
+
+    def effects(self) -> tuple[int, int]:
+        """How many writes the PSA took, how many entries the ledger has."""
+        with self.stage.undisturbed() as connection:
+            return sum(edit.by_us for edit in self.stage.psa.edits), ledger.head(connection).seq
+
+    def ledger_holds(self) -> None:
+        """The chain verifies, and every end that it ever had is still in it."""
+        with self.stage.undisturbed() as connection:
+            _, faults = ledger.verify(connection)
+            hashes = {entry["seq"]: told for entry, _, told in ledger.entries(connection)}
+        if faults:
+            raise Broken(f"the ledger is broken: {faults[0]}")
+        for head in self._heads:
+            self.counts["ledger heads found again"] += 1
+            if head.seq and hashes.get(head.seq) != head.hash:
+                raise Broken(f"the ledger was rewritten: {head}")
+
+    def other_fields(self, notes: Collection[tuple[str, str]]) -> None:
+        """What people wrote into other fields is still there."""
+        for contact, note in notes:
+            if contact in self.stage.psa.contacts and self.stage.psa.contacts[contact].note != note:
+                raise Broken(f"{contact}: the note was {note!r}")
+
+    def _observed(self, connection: Connection) -> Observed:
+        return Observed.of(entry for entry, _, _ in ledger.entries(connection))
+
+
+def _ever(seen: Observed, contact: str) -> set[Any]:
+    return {number for entry in seen.people[contact] for number in entry["numbers"]}
