@@ -48,12 +48,14 @@ class _Failure:
 class _Memory:
     """What is kept of a line between turns; losing it costs some requests, never a text.
 
+    state:     as stored
     digest:    of the last list of which everything was read: an equal one need not be parsed
     listing:   digest of the list that `backlog` comes from
     backlog:   what that list, and the re-reads due then, still ask to be read
     listed_at: when it was read (monotonic)
     """
 
+    state: texts.LineState | None = None
     digest: str | None = None
     listing: str | None = None
     listed_at: float = float("-inf")
@@ -97,8 +99,7 @@ class Intake:
         started = self._clock.monotonic()
         with self._lock:
             memory = self._memories.setdefault(line.number, _Memory())
-        with self._database.begin() as connection:
-            state = texts.open_line(connection, line.number, self._clock.now())
+        state = stored = memory.state or self._open(line)
         fresh_list = (
             budget is None
             or not memory.backlog
@@ -130,9 +131,14 @@ class Intake:
                 complete=result.finished,
                 good=self._clock.now() if good else None,
             )
-        if memory.gap and memory.gap != state.gap:
+        memory.state = replace(state, gap=memory.gap)
+        if memory.gap and memory.gap != stored.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
         return result
+
+    def _open(self, line: Line) -> texts.LineState:
+        with self._database.begin() as connection:
+            return texts.open_line(connection, line.number, self._clock.now())
 
     def note(self, line: Line, trouble: str) -> None:
         """Keep for `status` why a line is not read."""

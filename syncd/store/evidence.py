@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, delete, insert, select, update
 
 from syncd.membership import Membership, Step, history
 from syncd.model import (
@@ -32,6 +32,39 @@ SHARED = "shared number"
 T = TypeVar("T")
 
 
+# Built once: building a statement costs more than carrying it out.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_CONTACTS = select(contacts).where(contacts.c.id.in_(_SOME))
+_TEXTS = select(ledger.c.number, ledger.c.body).where(
+    ledger.c.kind.in_(("message", "outbound")), ledger.c.number.in_(_SOME)
+)
+_DECISIONS = select(reviews).where(reviews.c.seq.in_(_SOME))
+_DECIDE = insert(reviews)
+_NUMBERS = select(contact_numbers).where(contact_numbers.c.contact.in_(_SOME))
+_OWNERS = (
+    select(contact_numbers.c.number, contacts.c.company)
+    .join(contacts, contacts.c.id == contact_numbers.c.contact)
+    .where(contacts.c.active.is_(True), contacts.c.gone.is_(False), contact_numbers.c.number.in_(_SOME))
+)
+_STAFF = select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff", ledger.c.contact.in_(_SOME))
+_MEMBERSHIPS = select(memberships).where(memberships.c.contact.in_(_SOME)).order_by(memberships.c.since)
+_STEPS = select(company_steps).where(company_steps.c.company.in_(_SOME)).order_by(company_steps.c.seq)
+_MARK_STALE = (
+    update(contacts)
+    .where(contacts.c.id.in_(select(contact_numbers.c.contact).where(contact_numbers.c.number.in_(_SOME))))
+    .values(stale=True)
+)
+_RELATED = (
+    select(contact_numbers.c.number)
+    .where(
+        contact_numbers.c.contact.in_(
+            select(contact_numbers.c.contact).where(contact_numbers.c.number == bindparam("number"))
+        )
+    )
+    .distinct()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One contact with all that counts for it."""
@@ -44,7 +77,7 @@ class Case:
 
 def cases(connection: Connection, ids: Sequence[str]) -> list[Case]:
     """The cases of these contacts; a handful of queries however many they are."""
-    rows = {row.id: row for row in connection.execute(select(contacts).where(contacts.c.id.in_(ids)))}
+    rows = {row.id: row for row in _of(connection, _CONTACTS, ids)}
     numbers = _numbers_of(connection, rows)
     all_numbers = {number for own in numbers.values() for number in own}
     texts = texts_of(connection, all_numbers)
@@ -81,14 +114,12 @@ def texts_of(connection: Connection, numbers: Collection[str]) -> dict[str, list
     """The texts of these numbers that are evidence, each with what a person decided about it."""
     bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
     late_replies: dict[str, list[datetime]] = defaultdict(list)
-    wanted = select(ledger.c.number, ledger.c.body).where(ledger.c.kind.in_(("message", "outbound")))
-    for part in _parts(numbers):
-        for row in connection.execute(wanted.where(ledger.c.number.in_(part))):
-            entry = json.loads(row.body)
-            if entry["kind"] == "outbound":
-                late_replies[row.number].append(moment(entry["sent"]))
-            else:
-                bodies[row.number].append(entry)
+    for row in _of(connection, _TEXTS, numbers):
+        entry = json.loads(row.body)
+        if entry["kind"] == "outbound":
+            late_replies[row.number].append(moment(entry["sent"]))
+        else:
+            bodies[row.number].append(entry)
     decided = _decisions(connection, [entry["seq"] for found in bodies.values() for entry in found])
     texts: dict[str, list[Texted]] = defaultdict(list)
     for number, entries in bodies.items():
@@ -122,11 +153,7 @@ def last_at_or_before(times: Sequence[datetime], when: datetime) -> datetime | N
 
 
 def _decisions(connection: Connection, seqs: Collection[int]) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for part in _parts(seqs):
-        for row in connection.execute(select(reviews).where(reviews.c.seq.in_(part))):
-            found[row.seq] = row.decision
-    return found
+    return {row.seq: row.decision for row in _of(connection, _DECISIONS, seqs)}
 
 
 def text_at(connection: Connection, seq: int) -> tuple[str | None, Intent | None]:
@@ -139,68 +166,58 @@ def text_at(connection: Connection, seq: int) -> tuple[str | None, Intent | None
     return entry["number"], Intent(entry["intent"])
 
 
+def decision_on(connection: Connection, seq: int) -> Any:
+    """What a person decided about a text, as a row with `decision` and `decided`; None when nobody has."""
+    return connection.execute(select(reviews).where(reviews.c.seq == seq)).first()
+
+
 def save_decision(connection: Connection, seq: int, decision: str, decided: int) -> None:
     """Store what a person made of a text; `decided` is the ledger entry that says so. The last one counts."""
     connection.execute(delete(reviews).where(reviews.c.seq == seq))
-    connection.execute(insert(reviews).values(seq=seq, decision=decision, decided=decided))
+    connection.execute(_DECIDE, {"seq": seq, "decision": decision, "decided": decided})
 
 
 def numbers_of_person(connection: Connection, number: str) -> list[str]:
     """The number, and the other numbers of every contact that has it: a reply may come from another phone."""
-    owners = select(contact_numbers.c.contact).where(contact_numbers.c.number == number)
-    wanted = select(contact_numbers.c.number).where(contact_numbers.c.contact.in_(owners)).distinct()
-    return sorted({number, *connection.execute(wanted).scalars()})
+    return sorted({number, *connection.execute(_RELATED, {"number": number}).scalars()})
 
 
 def _numbers_of(connection: Connection, ids: Collection[str]) -> dict[str, list[PhoneNumber]]:
     found: dict[str, list[PhoneNumber]] = defaultdict(list)
-    for part in _parts(ids):
-        for row in connection.execute(select(contact_numbers).where(contact_numbers.c.contact.in_(part))):
-            found[row.contact].append(PhoneNumber(row.number))
+    for row in _of(connection, _NUMBERS, ids):
+        found[row.contact].append(PhoneNumber(row.number))
     return found
 
 
 def _shared_numbers(connection: Connection, numbers: Collection[str]) -> set[str]:
     """Numbers whose active contacts belong to more than one company; none at all counts as one of its own."""
     owners: dict[str, set[str | None]] = defaultdict(set)
-    wanted = (
-        select(contact_numbers.c.number, contacts.c.company)
-        .join(contacts, contacts.c.id == contact_numbers.c.contact)
-        .where(contacts.c.active.is_(True), contacts.c.gone.is_(False))
-    )
-    for part in _parts(numbers):
-        for row in connection.execute(wanted.where(contact_numbers.c.number.in_(part))):
-            owners[row.number].add(row.company)
+    for row in _of(connection, _OWNERS, numbers):
+        owners[row.number].add(row.company)
     return {number for number, companies in owners.items() if len(companies) > 1}
 
 
 def _staff_edits(connection: Connection, ids: Collection[str]) -> dict[str, list[StaffEdited]]:
     found: dict[str, list[StaffEdited]] = defaultdict(list)
-    wanted = select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff")
-    for part in _parts(ids):
-        for row in connection.execute(wanted.where(ledger.c.contact.in_(part))):
-            entry = json.loads(row.body)
-            found[row.contact].append(StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"])))
+    for row in _of(connection, _STAFF, ids):
+        entry = json.loads(row.body)
+        found[row.contact].append(StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"])))
     return found
 
 
 def _memberships(connection: Connection, ids: Collection[str]) -> dict[str, list[Membership]]:
     found: dict[str, list[Membership]] = defaultdict(list)
-    for part in _parts(ids):
-        wanted = select(memberships).where(memberships.c.contact.in_(part)).order_by(memberships.c.since)
-        for row in connection.execute(wanted):
-            until = moment(row.until) if row.until else None
-            found[row.contact].append(Membership(row.company, moment(row.since), until))
+    for row in _of(connection, _MEMBERSHIPS, ids):
+        until = moment(row.until) if row.until else None
+        found[row.contact].append(Membership(row.company, moment(row.since), until))
     return found
 
 
 def steps_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Step]]:
     """The recorded approval states of these companies, oldest first."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for part in _parts(ids):
-        wanted = select(company_steps).where(company_steps.c.company.in_(part)).order_by(company_steps.c.seq)
-        for row in connection.execute(wanted):
-            found[row.company].append(Step(row.seq, moment(row.at), CompanyState(row.state)))
+    for row in _of(connection, _STEPS, ids):
+        found[row.company].append(Step(row.seq, moment(row.at), CompanyState(row.state)))
     return found
 
 
@@ -208,9 +225,7 @@ def mark_stale(connection: Connection, numbers: Iterable[str]) -> int:
     """Make the verdicts of every contact with one of these numbers again; returns how many there are."""
     count = 0
     for part in _parts(set(numbers)):
-        owners = select(contact_numbers.c.contact).where(contact_numbers.c.number.in_(part))
-        done = connection.execute(update(contacts).where(contacts.c.id.in_(owners)).values(stale=True))
-        count += done.rowcount
+        count += connection.execute(_MARK_STALE, {"some": part}).rowcount
     return count
 
 
@@ -220,6 +235,12 @@ def _contact(row: Any, numbers: Sequence[PhoneNumber]) -> Contact:
 
 def _consent(value: str | None) -> Consent | None:
     return Consent(value) if value else None
+
+
+def _of(connection: Connection, wanted: Select[Any], some: Collection[Any]) -> Iterator[Any]:
+    """The rows for `some` of these values, however many they are."""
+    for part in _parts(some):
+        yield from connection.execute(wanted, {"some": part})
 
 
 def _parts(values: Collection[T]) -> Iterable[list[T]]:

@@ -31,12 +31,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, bindparam, insert, or_, select
 
 from syncd.store.schema import ledger
 from syncd.store.times import stamp
 
 GENESIS = "0" * 64
+
+
+# Built once: building a statement costs more than carrying it out.
+_HEAD = select(ledger.c.seq, ledger.c.hash).order_by(ledger.c.seq.desc()).limit(1)
+_ADD = insert(ledger)
+_ENTRIES = select(ledger.c.seq, ledger.c.body, ledger.c.hash).where(ledger.c.seq > bindparam("after"))
+_PAGE = _ENTRIES.order_by(ledger.c.seq).limit(bindparam("page"))
+_PAGE_OF = (
+    _ENTRIES.where(
+        or_(ledger.c.number == bindparam("number"), ledger.c.contact.in_(bindparam("contacts", expanding=True)))
+    )
+    .order_by(ledger.c.seq)
+    .limit(bindparam("page"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ def digest(body: str) -> str:
 
 def head(connection: Connection) -> Head:
     """The last entry; seq 0 for an empty ledger."""
-    row = connection.execute(select(ledger.c.seq, ledger.c.hash).order_by(ledger.c.seq.desc()).limit(1)).first()
+    row = connection.execute(_HEAD).first()
     return Head(row.seq, row.hash) if row else Head(0, GENESIS)
 
 
@@ -73,6 +87,8 @@ def append(connection: Connection, now: datetime, kind: str, **facts: Any) -> in
 
 def append_all(connection: Connection, now: datetime, entries: Sequence[dict[str, Any]]) -> list[int]:
     """Add several entries in their order; returns their sequence numbers."""
+    if not entries:
+        return []
     last = head(connection)
     rows = []
     for facts in entries:
@@ -82,8 +98,7 @@ def append_all(connection: Connection, now: datetime, entries: Sequence[dict[str
         last = Head(last.seq + 1, digest(body))
         columns = {name: entry[name] for name in ("seq", "at", "kind", "number", "contact", "company")}
         rows.append(columns | {"body": body, "hash": last.hash})
-    if rows:
-        connection.execute(insert(ledger), rows)
+    connection.execute(_ADD, rows)
     return [row["seq"] for row in rows]
 
 
@@ -97,10 +112,11 @@ def entries(
 ) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Entries in order as (entry, stored body, stored hash): all, or those of a number and of contacts."""
     while True:
-        wanted = select(ledger.c.seq, ledger.c.body, ledger.c.hash).where(ledger.c.seq > after)
-        if number is not None:
-            wanted = wanted.where(or_(ledger.c.number == number, ledger.c.contact.in_(contacts)))
-        rows = connection.execute(wanted.order_by(ledger.c.seq).limit(page)).all()
+        which = {"after": after, "page": page}
+        if number is None:
+            rows = connection.execute(_PAGE, which).all()
+        else:
+            rows = connection.execute(_PAGE_OF, which | {"number": number, "contacts": list(contacts)}).all()
         for row in rows:
             yield json.loads(row.body), row.body, row.hash
             after = row.seq

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, String, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from syncd.model import Cause, Company, CompanyState, Consent, Contact, Verdict, storable
 from syncd.plan import Lane, Mirror
@@ -36,12 +36,30 @@ class KnownContact:
     mirror: Mirror
 
 
+# Statements are built once: building one costs more than carrying it out.
+_COMPANIES = select(companies)
+_ALL = select(contacts)
+_ONE = select(contacts).where(contacts.c.id == bindparam("the_id"))
+_SOME = select(contacts).where(
+    or_(contacts.c.company == bindparam("company"), contacts.c.id.in_(bindparam("ids", expanding=True)))
+)
+_NUMBERS = select(contact_numbers)
+_NUMBERS_OF_SOME = _NUMBERS.where(contact_numbers.c.contact.in_(_SOME.with_only_columns(contacts.c.id)))
+_CHANGE = update(contacts).where(contacts.c.id == bindparam("the_id"))
+_STALE = select(contacts.c.id).where(contacts.c.stale.is_(True)).limit(bindparam("most"))
+_FACT = select(facts.c.value).where(facts.c.name == bindparam("the_name"))
+_DROP_FACT = delete(facts).where(facts.c.name == bindparam("the_name"))
+_CHANGE_FACT = update(facts).where(facts.c.name == bindparam("the_name"))
+_ADD_FACT = insert(facts)
+_BRAKES = select(facts).where(facts.c.name.like("brake:%"))
+
+
 # --- companies -------------------------------------------------------------------------------------------
 
 
 def known_companies(connection: Connection) -> dict[str, KnownCompany]:
     """Every company ever seen."""
-    rows = connection.execute(select(companies))
+    rows = connection.execute(_COMPANIES)
     return {row.id: KnownCompany(row.id, row.name, CompanyState(row.state), row.listed) for row in rows}
 
 
@@ -83,15 +101,11 @@ def known_contacts(
     connection: Connection, *, company: str | None = None, ids: Sequence[str] = ()
 ) -> dict[str, KnownContact]:
     """Mirrored contacts: of one company or with these ids, or all when neither is given."""
-    wanted = select(contacts)
-    if company is not None or ids:
-        wanted = wanted.where(or_(contacts.c.company == company, contacts.c.id.in_(ids)))
-    rows = {row.id: row for row in connection.execute(wanted)}
+    some = company is not None or ids
+    which = {"company": company, "ids": list(ids)} if some else {}
+    rows = {row.id: row for row in connection.execute(_SOME if some else _ALL, which)}
     numbers: dict[str, list[Any]] = {contact_id: [] for contact_id in rows}
-    owned = select(contact_numbers)
-    if company is not None or ids:
-        owned = owned.where(contact_numbers.c.contact.in_(wanted.with_only_columns(contacts.c.id)))
-    for row in connection.execute(owned):
+    for row in connection.execute(_NUMBERS_OF_SOME if some else _NUMBERS, which):
         numbers[row.contact].append(row.number)
     return {
         row.id: KnownContact(
@@ -164,7 +178,7 @@ def save_mirror(connection: Connection, contact_id: str, mirror: Mirror, *, stal
     values: dict[str, object] = mirror_columns(mirror)
     if stale:
         values["stale"] = True
-    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+    connection.execute(_CHANGE, values | {"the_id": contact_id})
 
 
 def _facts_of(contact: Contact) -> dict[str, object]:
@@ -183,8 +197,7 @@ def _add_numbers(connection: Connection, found: Iterable[Contact]) -> None:
 
 def stale_contacts(connection: Connection, limit: int) -> list[str]:
     """Contacts whose verdict must be made again."""
-    wanted = select(contacts.c.id).where(contacts.c.stale.is_(True)).limit(limit)
-    return [row.id for row in connection.execute(wanted)]
+    return [row.id for row in connection.execute(_STALE, {"most": limit})]
 
 
 def everything_stale(connection: Connection) -> None:
@@ -192,13 +205,19 @@ def everything_stale(connection: Connection) -> None:
     connection.execute(update(contacts).values(stale=True))
 
 
+_SAME = contacts.c.desired.is_not_distinct_from(bindparam("wanted", type_=String))
+_VERDICT_WAITS = _CHANGE.values(
+    attempts=case((_SAME, contacts.c.attempts), else_=0),
+    trouble=case((_SAME, contacts.c.trouble), else_=None),
+    wanted_since=func.coalesce(contacts.c.wanted_since, bindparam("now", type_=String)),
+)
+
+
 def save_verdict(connection: Connection, contact_id: str, verdict: Verdict, *, waits: bool, now: datetime) -> None:
     """Store a verdict; `waits` when the PSA must be told about it."""
-    same = contacts.c.desired.is_not_distinct_from(verdict.desired)
     values: dict[str, object] = {
+        "the_id": contact_id,
         "stale": False,
-        "attempts": case((same, contacts.c.attempts), else_=0),
-        "trouble": case((same, contacts.c.trouble), else_=None),
         "desired": verdict.desired,
         "cause": verdict.cause.value,
         "clause": verdict.clause,
@@ -208,10 +227,9 @@ def save_verdict(connection: Connection, contact_id: str, verdict: Verdict, *, w
         "review": json.dumps(verdict.review),
     }
     if waits:
-        values["wanted_since"] = func.coalesce(contacts.c.wanted_since, stamp(now))
+        connection.execute(_VERDICT_WAITS, values | {"wanted": verdict.desired, "now": stamp(now)})
     else:
-        values |= {"wanted_since": None, "attempts": 0, "trouble": None}
-    connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+        connection.execute(_CHANGE, values | {"wanted_since": None, "attempts": 0, "trouble": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,19 +248,30 @@ _OPT_IN = contacts.c.desired == Consent.OPTED_IN.value
 _CASCADE = and_(contacts.c.desired == Consent.OPTED_OUT.value, contacts.c.cause == Cause.COMPANY.value)
 _OPT_OUT = and_(contacts.c.desired == Consent.OPTED_OUT.value, contacts.c.cause != Cause.COMPANY.value)
 _LANES = {Lane.OPT_OUT: _OPT_OUT, Lane.CASCADE: _CASCADE, Lane.OPT_IN: _OPT_IN}
+_IN_LANE = {
+    lane: select(contacts)
+    .where(_WAITING, wanted)
+    .order_by(contacts.c.attempts, contacts.c.wanted_since, contacts.c.id)
+    .limit(bindparam("most"))
+    for lane, wanted in _LANES.items()
+}
+_WAITING_ONE = _ONE.where(_WAITING)
+_ANY_WAITING = select(contacts.c.id).where(_WAITING).limit(1)
 
 
 def waiting(connection: Connection, lane: Lane, *, limit: int) -> list[Waiting]:
     """What must be written in this lane: what never failed before what did, the longest waiting first."""
-    wanted = select(contacts).where(_WAITING, _LANES[lane])
-    order = (contacts.c.attempts, contacts.c.wanted_since, contacts.c.id)
-    rows = connection.execute(wanted.order_by(*order).limit(limit))
-    return [_waiting(row) for row in rows]
+    return [_waiting(row) for row in connection.execute(_IN_LANE[lane], {"most": limit})]
+
+
+def anything_waiting(connection: Connection) -> bool:
+    """Whether anything must be written at all, in whatever lane."""
+    return connection.execute(_ANY_WAITING).first() is not None
 
 
 def waiting_one(connection: Connection, contact_id: str) -> Waiting | None:
     """The same for one contact, in whatever lane."""
-    row = connection.execute(select(contacts).where(_WAITING, contacts.c.id == contact_id)).first()
+    row = connection.execute(_WAITING_ONE, {"the_id": contact_id}).first()
     return _waiting(row) if row else None
 
 
@@ -265,12 +294,12 @@ def verdict_of(row: Any) -> Verdict:
 
 def verdicts(connection: Connection) -> dict[str, Verdict]:
     """The stored verdict of every contact."""
-    return {row.id: verdict_of(row) for row in connection.execute(select(contacts))}
+    return {row.id: verdict_of(row) for row in connection.execute(_ALL)}
 
 
 def failures(connection: Connection, contact_id: str, value: Consent) -> int:
     """How many writes of this value have failed in a row for this contact."""
-    row = connection.execute(select(contacts).where(contacts.c.id == contact_id)).one()
+    row = connection.execute(_ONE, {"the_id": contact_id}).one()
     return int(row.attempts) if row.desired == value.value else 0
 
 
@@ -291,18 +320,20 @@ def count_waiting(connection: Connection, lane: Lane | None = None) -> int:
 
 def fact(connection: Connection, name: str) -> Any:
     """A stored fact, or None."""
-    value = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+    value = connection.execute(_FACT, {"the_name": name}).scalar()
     return None if value is None else json.loads(value)
 
 
 def set_fact(connection: Connection, name: str, value: Any) -> None:
     """Store a fact; None removes it."""
-    connection.execute(delete(facts).where(facts.c.name == name))
-    if value is not None:
-        connection.execute(insert(facts).values(name=name, value=json.dumps(value, sort_keys=True)))
+    if value is None:
+        connection.execute(_DROP_FACT, {"the_name": name})
+        return
+    text = json.dumps(value, sort_keys=True)
+    if connection.execute(_CHANGE_FACT, {"the_name": name, "value": text}).rowcount == 0:
+        connection.execute(_ADD_FACT, {"name": name, "value": text})
 
 
 def braked(connection: Connection) -> dict[str, Any]:
     """The passes that are held, by kind."""
-    found = connection.execute(select(facts).where(facts.c.name.like("brake:%")))
-    return {row.name.removeprefix("brake:"): json.loads(row.value) for row in found}
+    return {row.name.removeprefix("brake:"): json.loads(row.value) for row in connection.execute(_BRAKES)}

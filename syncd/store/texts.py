@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from syncd.model import Direction, Message, PhoneNumber
 from syncd.store.schema import conversations, ledger, lines, messages
@@ -25,8 +25,6 @@ class LineState:
     number: PhoneNumber
     first_poll: datetime
     polls: int
-    complete: bool
-    error: str | None
     gap: str | None
 
 
@@ -42,14 +40,43 @@ class Known:
     missing: bool
 
 
+# Statements are built once: building one costs more than carrying it out.
+_LINE = select(lines).where(lines.c.number == bindparam("line"))
+_ADD_LINE = insert(lines)
+_CHANGE_LINE = update(lines).where(lines.c.number == bindparam("line"))
+_KNOWN = select(conversations).where(conversations.c.line == bindparam("line"))
+_DUE = (
+    select(conversations)
+    .where(conversations.c.line == bindparam("line"), conversations.c.missing.is_(False))
+    .where(or_(conversations.c.due_poll <= bindparam("poll"), conversations.c.read_at <= bindparam("before")))
+    .order_by(conversations.c.read_at)
+)
+_ADD_CONVERSATION = insert(conversations)
+_CHANGE_CONVERSATION = update(conversations).where(
+    conversations.c.line == bindparam("the_line"), conversations.c.id == bindparam("the_id")
+)
+_STORED = select(messages.c.id, messages.c.digest).where(
+    messages.c.line == bindparam("line"), messages.c.conversation == bindparam("conversation")
+)
+_OUTBOUND = (
+    select(messages.c.sent)
+    .where(messages.c.theirs.in_(bindparam("person", expanding=True)))
+    .where(messages.c.direction == Direction.OUTBOUND.value)
+    .order_by(messages.c.sent)
+)
+_TEXTS = select(ledger.c.body).where(
+    ledger.c.number.in_(bindparam("person", expanding=True)), ledger.c.kind == "message"
+)
+
+
 def open_line(connection: Connection, number: PhoneNumber, now: datetime) -> LineState:
     """The state of a line, made at its first poll."""
-    row = connection.execute(select(lines).where(lines.c.number == number)).first()
+    row = connection.execute(_LINE, {"line": number}).first()
     if row is None:
         fresh = {"number": number, "first_poll": stamp(now), "polls": 0, "complete": False}
-        connection.execute(insert(lines).values(fresh))
-        return LineState(number, now, 0, complete=False, error=None, gap=None)
-    return LineState(number, moment(row.first_poll), row.polls, row.complete, row.error, row.gap)
+        connection.execute(_ADD_LINE, fresh)
+        return LineState(number, now, polls=0, gap=None)
+    return LineState(number, moment(row.first_poll), row.polls, row.gap)
 
 
 def close_pass(
@@ -68,24 +95,17 @@ def close_pass(
         values["complete"] = True
     if good is not None:
         values["last_good_pass"] = stamp(good)
-    connection.execute(update(lines).where(lines.c.number == number).values(values))
+    connection.execute(_CHANGE_LINE, values | {"line": number})
 
 
 def fail_pass(connection: Connection, number: PhoneNumber, error: str) -> None:
     """Record that the list could not be read."""
-    connection.execute(update(lines).where(lines.c.number == number).values(error=error))
+    connection.execute(_CHANGE_LINE, {"line": number, "error": error})
 
 
 def forget_lines(connection: Connection, configured: Iterable[PhoneNumber]) -> None:
     """Drop the state of lines that are no longer configured from `status`; their messages and evidence stay."""
     connection.execute(delete(lines).where(lines.c.number.not_in(list(configured))))
-
-
-def incomplete_lines(connection: Connection, configured: Sequence[PhoneNumber]) -> list[str]:
-    """Lines whose history was never read through."""
-    complete = select(lines.c.number).where(lines.c.complete.is_(True), lines.c.number.in_(configured))
-    done = {row.number for row in connection.execute(complete)}
-    return [number for number in configured if number not in done]
 
 
 def lines_in_trouble(connection: Connection) -> int:
@@ -96,8 +116,7 @@ def lines_in_trouble(connection: Connection) -> int:
 
 def known(connection: Connection, number: PhoneNumber) -> dict[str, Known]:
     """All stored conversations of a line."""
-    wanted = select(conversations).where(conversations.c.line == number)
-    return {row.id: _known(row) for row in connection.execute(wanted)}
+    return {row.id: _known(row) for row in connection.execute(_KNOWN, {"line": number})}
 
 
 def due(
@@ -108,13 +127,8 @@ def due(
     Those whose next re-read has come (1, 4, 16, 64 ... polls after the last change), then those last read before
     `sweep_before`, the oldest first.
     """
-    wanted = (
-        select(conversations)
-        .where(conversations.c.line == number, conversations.c.missing.is_(False))
-        .where(or_(conversations.c.due_poll <= poll, conversations.c.read_at <= stamp(sweep_before)))
-        .order_by(conversations.c.read_at)
-    )
-    return [(_known(row), moment(row.read_at)) for row in connection.execute(wanted)]
+    rows = connection.execute(_DUE, {"line": number, "poll": poll, "before": stamp(sweep_before)})
+    return [(_known(row), moment(row.read_at)) for row in rows]
 
 
 def mark_missing(connection: Connection, number: PhoneNumber, ids: Sequence[str], missing: bool) -> None:
@@ -141,18 +155,15 @@ def save_conversation(
         "missing": False,
     }
     if fresh:
-        connection.execute(insert(conversations).values(line=number, id=conversation.id, **values))
+        connection.execute(_ADD_CONVERSATION, values | {"line": number, "id": conversation.id})
         return
-    wanted = and_(conversations.c.line == number, conversations.c.id == conversation.id)
-    connection.execute(update(conversations).where(wanted).values(values))
+    connection.execute(_CHANGE_CONVERSATION, values | {"the_line": number, "the_id": conversation.id})
 
 
 def stored_messages(connection: Connection, number: PhoneNumber, conversation: str) -> set[tuple[str, str]]:
     """(message id, digest) of everything stored of a conversation."""
-    wanted = select(messages.c.id, messages.c.digest).where(
-        messages.c.line == number, messages.c.conversation == conversation
-    )
-    return {(row.id, row.digest) for row in connection.execute(wanted)}
+    rows = connection.execute(_STORED, {"line": number, "conversation": conversation})
+    return {(row.id, row.digest) for row in rows}
 
 
 def save_messages(
@@ -177,16 +188,13 @@ def save_messages(
 
 def outbound_times(connection: Connection, person: Collection[str]) -> list[datetime]:
     """When any of our lines texted one of a person's numbers, oldest first."""
-    wanted = select(messages.c.sent).where(
-        messages.c.theirs.in_(person), messages.c.direction == Direction.OUTBOUND.value
-    )
-    return sorted(moment(row.sent) for row in connection.execute(wanted.order_by(messages.c.sent)))
+    return sorted(moment(row.sent) for row in connection.execute(_OUTBOUND, {"person": list(person)}))
 
 
 def conversation_starts(connection: Connection, person: Collection[str]) -> list[tuple[str, datetime]]:
     """Texts recorded as starting a conversation, as (the person's number, when)."""
-    wanted = select(ledger.c.body).where(ledger.c.number.in_(person), ledger.c.kind == "message")
-    entries: Iterable[Mapping[str, object]] = (json.loads(row.body) for row in connection.execute(wanted))
+    rows = connection.execute(_TEXTS, {"person": list(person)})
+    entries: Iterable[Mapping[str, object]] = (json.loads(row.body) for row in rows)
     return [(str(entry["number"]), moment(str(entry["sent"]))) for entry in entries if entry["starts"]]
 
 

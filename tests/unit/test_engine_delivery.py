@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ANN, BOB, COMPANY_OUT, CY, IN, OUT, POLL, World
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from syncd.connector import Change
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
@@ -442,3 +445,26 @@ def test_store_that_refuses_is_no_end_of_the_engine(world: World) -> None:
     assert world.ledger("message")[-1]["number"] == ANN
     world.steps(3)
     assert (world.psa.shows("ann"), world.psa.shows("bob")) == (OUT, OUT)
+
+
+def test_a_batch_whose_pick_the_database_refused_is_written_later(world: World) -> None:
+    world.vox.text(ANN, "STOP")
+    world.clock.advance(1)
+    world.poll()
+    delivery = world.engine._delivery
+    pick = delivery._pick
+
+    def full(_connection: object) -> None:
+        event.remove(world.db._engine, "commit", full)
+        raise OperationalError("COMMIT", None, Exception("database or disk is full"))
+
+    def pick_on_a_full_disk(*args: Any) -> Any:
+        event.listen(world.db._engine, "commit", full)
+        delivery._pick = pick  # type: ignore[method-assign]
+        return pick(*args)
+
+    delivery._pick = pick_on_a_full_disk  # type: ignore[method-assign]
+    world.deliver()
+    assert world.psa.shows("ann") is None
+    world.step()
+    assert world.psa.shows("ann") is OUT

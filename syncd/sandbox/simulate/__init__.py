@@ -1,9 +1,9 @@
 """Weeks in a moment: the real engine, policy and store against a drawn world in which everything goes wrong.
 
-`python -m syncd.sandbox.simulate --seeds 1000` runs it. Each seed draws a story (who texts, what people do in the PSA)
-and which faults strike while it is told: calls that fail before or after their effect, kills between any two steps, a
-full disk, clocks that are set. Then the faults end, the world is left alone until nothing more happens, and a judge
-who saw everything holds the PSA and the ledger against a second reading of the policy.
+`python -m syncd.sandbox.simulate --seeds 1000` runs it. Each seed draws a story (who texts, what people do in
+the PSA) and which faults strike while it is told: calls that fail before or after their effect, kills between
+any two steps, a full disk, clocks that are set. Then the faults end, the world is left alone until nothing more
+happens, and a judge who saw everything holds the PSA and the ledger against a second reading of the policy.
 
     story      what people do, drawn from a seed
     chance     what goes wrong, drawn from a seed

@@ -23,6 +23,7 @@ RATES: dict[str, tuple[float, ...]] = {
     "killed": (0.003, 0.01, 0.03),
     "disk full": (0.003, 0.01, 0.03),
     "other thread": (0.1, 0.3),
+    "second thought": (0.3, 0.6),
     "late text": (0.1, 0.5),
     "text listed twice": (0.1, 0.3),
     "clock set": (0.02, 0.1),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from syncd.model import CompanyState, Consent, Rules, Verdict, storable
+from syncd.model import CompanyState, Consent, PhoneNumber, Rules, Verdict, storable
 from syncd.plan import Mirror
 from syncd.sandbox.simulate import truth
 from syncd.sandbox.simulate.oracle import read
-from syncd.sandbox.simulate.stage import BRAKE, LINES, Broken, Stage
+from syncd.sandbox.simulate.stage import BRAKE, Broken, Stage
+from syncd.sandbox.simulate.story import LINES
 from syncd.sandbox.simulate.truth import Observed
 from syncd.store import ledger, mirror, texts
 from syncd.store.database import Connection
@@ -28,6 +29,7 @@ class Judge:
         self._heads: list[ledger.Head] = []
         self._accepted: dict[str, CompanyState] | None = None
         self._edits = 0
+        self._released = False
         self._before: tuple[dict[str, mirror.KnownContact], int, int] | None = None
         stage.psa.before_write = self._before_write
         stage.witness = self._witness
@@ -52,6 +54,24 @@ class Judge:
             reading = read(told.contact, told.evidence, told.company, self.rules)
             if reading.desired is not IN:
                 raise Broken(f"{contact} is written opted in, but the ledger says {reading}")
+            self._nothing_unread(seen, contact)
+
+    def _nothing_unread(self, seen: Observed, contact: str) -> None:
+        """Nobody is opted in before what came while syncd was down was read, on every line that can be read."""
+        stage = self.stage
+        for text in stage.vox.texts:
+            if text.meant != "opt_out" or text.theirs not in seen.people[contact][-1]["numbers"]:
+                continue
+            readable = stage.engine.line_health[text.line].error is None
+            if (
+                text.prompt
+                and text.visible < stage.begun
+                and readable
+                and not seen.texts[text.conversation, text.id]
+            ):
+                raise Broken(
+                    f"{contact} is written opted in, and {text.words!r} that came before the start is unread"
+                )
 
     def _witness(self, piece: str, worked: bool | None) -> None:
         """Before a piece of work (None), and after it."""
@@ -76,7 +96,11 @@ class Judge:
         """A value that nothing of ours explains is a person's, and in the ledger now."""
         known, end, edits = before
         with self.stage.undisturbed() as connection:
-            new = {(one["contact"], one["after"]) for one, _, _ in ledger.entries(connection, after=end) if one["kind"] == "staff"}
+            new = {
+                (one["contact"], one["after"])
+                for one, _, _ in ledger.entries(connection, after=end)
+                if one["kind"] == "staff"
+            }
         ours = {edit.contact for edit in self.stage.psa.edits[edits:]}
         for contact, shown in self.stage.connector.shown.items():
             was = known[contact].mirror if contact in known else Mirror(None)
@@ -100,7 +124,8 @@ class Judge:
             opted_out = [
                 one
                 for one, state in before.items()
-                if state is CompanyState.APPROVED and listed.get(one, CompanyState.UNSET) is not CompanyState.APPROVED
+                if state is CompanyState.APPROVED
+                and listed.get(one, CompanyState.UNSET) is not CompanyState.APPROVED
             ]
             if taken_over and len(before) and len(missing) > 0.3 * len(before) + 1e-9:
                 raise Broken(f"{len(missing)} of {len(before)} companies vanished and no brake held")
@@ -110,8 +135,6 @@ class Judge:
                 raise Broken("the brake holds though nothing has changed")
         if taken_over:
             self._accepted = dict(listed)
-
-    _released = False
 
     def released(self) -> None:
         """An operator lets a held pass go; what comes next is no fault of the brake."""
@@ -131,16 +154,17 @@ class Judge:
             seen = self._observed(connection)
             first_polls = {line: texts.open_line(connection, line, stage.clock.now()).first_poll for line in LINES}
             verdicts = {} if prompt_only else mirror.verdicts(connection)
-        late = {text.theirs for text in stage.vox.texts if not text.prompt} if prompt_only else set()
+        late = {text.theirs for text in stage.vox.texts if text.late} if prompt_only else set()
+        self._texts(seen, late_too=not prompt_only)
         if not prompt_only:
-            self._texts(seen)
             self._directory(seen)
+            self._writes(seen)
         for contact in stage.psa.contacts:
             if contact in seen.people and not late.intersection(_ever(seen, contact)):
                 self._contact(seen, contact, first_polls, verdicts.get(contact))
 
     def _contact(
-        self, seen: Observed, contact: str, first_polls: dict[str, datetime], verdict: Verdict | None
+        self, seen: Observed, contact: str, first_polls: Mapping[PhoneNumber, datetime], verdict: Verdict | None
     ) -> None:
         self.counts["contacts compared with the oracle"] += 1
         shown = self.stage.psa.contacts[contact].consent
@@ -152,17 +176,23 @@ class Judge:
         if all(reading.desired not in (None, shown) for reading in readings):
             raise Broken(f"{contact} shows {shown}, but should: {readings[1]}")
         if verdict is not None:
+            if verdict.desired not in {reading.desired for reading in readings}:
+                raise Broken(f"{contact}: the verdict is {verdict}, but should: {readings[1]}")
             told = truth.case(seen, contact, truth.told_texts(seen, contact))
             alone = read(told.contact, told.evidence, told.company, self.rules)
-            if (alone.desired, alone.held) != (verdict.desired, verdict.held) or alone.review != set(verdict.review):
+            if (alone.desired, alone.held) != (verdict.desired, verdict.held) or alone.review != set(
+                verdict.review
+            ):
                 raise Broken(f"{contact}: the ledger alone says {alone}, the verdict is {verdict}")
             if alone.clause is not None and alone.clause != verdict.clause:
                 raise Broken(f"{contact}: clause {verdict.clause}, should be {alone.clause}")
 
-    def _texts(self, seen: Observed) -> None:
+    def _texts(self, seen: Observed, *, late_too: bool) -> None:
         """Every text is in the ledger once, as it was, if it is evidence."""
         known = set()
         for text in self.stage.vox.texts:
+            if text.late and not late_too:
+                continue
             told = seen.texts.get((text.conversation, text.id), [])
             known.add((text.conversation, text.id))
             what = f"text {text.id} ({text.words!r})"
@@ -178,7 +208,7 @@ class Judge:
                 as_it_was = (text.meant, text.theirs, text.line, storable(text.words), at)
                 if as_it_was != tuple(entry[name] for name in ("intent", "number", "line", "text", "sent")):
                     raise Broken(f"{what} is in the ledger as {entry}")
-        if extra := seen.texts.keys() - known:
+        if late_too and (extra := seen.texts.keys() - known):
             raise Broken(f"nobody ever sent {sorted(extra)}")
 
     def _directory(self, seen: Observed) -> None:
@@ -193,12 +223,30 @@ class Judge:
             facts = (record.company, sorted(record.numbers), record.active, None)
             if facts != (last["company"], last["numbers"], last["active"], last.get("gone")):
                 raise Broken(f"contact {contact} is {record}, the ledger says {last}")
+        for contact, entries in seen.people.items():
+            for entry in entries:
+                if (entry["company"], tuple(entry["numbers"])) not in psa.ever.get(contact, ()):
+                    raise Broken(f"{contact} never was what the ledger says: {entry}")
         for contact, entries in seen.staff.items():
             for entry in entries:
                 by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
                 if entry["after"] not in by_people:
                     raise Broken(f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}")
                 self.counts["staff edits found in the ledger"] += 1
+
+    def _writes(self, seen: Observed) -> None:
+        """The ledger tells of every value that we wrote and the PSA shows, and of none that it never took."""
+        took = Counter((edit.contact, edit.value) for edit in self.stage.psa.edits if edit.by_us)
+        told = Counter((one["contact"], one["after"]) for one in seen.writes if one["result"] == "applied")
+        for (contact, value), times in told.items():
+            if times > took[contact, Consent(value)]:
+                raise Broken(f"{contact}: the ledger tells of {value} written {times} times, the PSA took {took}")
+        last = {edit.contact: edit for edit in self.stage.psa.edits if edit.contact in self.stage.psa.contacts}
+        known = {(one["contact"], one["after"]) for one in seen.writes if one["result"] in ("applied", "already")}
+        for contact, edit in last.items():
+            self.counts["writes looked for in the ledger"] += edit.by_us
+            if edit.by_us and (contact, edit.value) not in known:
+                raise Broken(f"{contact}: {edit.value} was written, the ledger does not say so")
 
     # --- at the end --------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """A second reading of the policy, as simple as it can be, to hold the first one against.
 
-No fold and no state: the latest opt-out is looked for, and then what came after it. An opt-out needs nothing but to
-exist; everything before the latest one is void, so an opt-in matters only if it comes after. It shares no line with
-`syncd.policy`, only the values of `syncd.model`.
+No fold and no state: the latest opt-out is looked for, and then what came after it. An opt-out needs nothing but
+to exist; everything before the latest one is void, so an opt-in matters only if it comes after. It shares no
+line with `syncd.policy`, only the values of `syncd.model`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def starts_conversation(
         return False
     if any(since > text.at and state is not CompanyState.APPROVED for since, state in company.steps):
         return False
-    if any(waits(other) and other.number == text.number for other in everything):
+    if any(isinstance(other, Texted) and waits(other) and other.number == text.number for other in everything):
         return False
     if text.last_outbound is not None and text.at - text.last_outbound < tacit.quiet_period:
         return False

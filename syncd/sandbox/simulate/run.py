@@ -8,17 +8,20 @@ from datetime import timedelta
 
 from syncd.sandbox.simulate.chance import Chance
 from syncd.sandbox.simulate.judge import Judge
-from syncd.sandbox.simulate.stage import BEGIN, PIECES, POLL, SWEEP, Broken, MemoryDatabase, Stage
+from syncd.sandbox.simulate.stage import BEGIN, PIECES, POLL, POLLS, SWEEP, Broken, MemoryDatabase, Stage
 from syncd.sandbox.simulate.story import Author, Story, without
 from syncd.store import mirror
 
-LENGTH = 12
+LENGTH = 10
 
 # Longer than any service may ask us to wait.
 LONGEST_PAUSE = 901.0
 
 # An opt-out is in the PSA after so many passes, once nothing holds it up any more.
-PASSES = 2
+PASSES = 1
+
+# A text of the same second as one that was read already is found by the re-reads that follow at once.
+REREADS = 4
 
 # What only re-reads and the sweep can find is not put into a world without them.
 ONLY_HEALED = frozenset({"late text"})
@@ -68,6 +71,10 @@ def _rest(stage: Stage, judge: Judge) -> None:
     """All faults end, and the world is left alone."""
     stage.calm_down()
     stage.clock.passed += LONGEST_PAUSE
+    if stage.healing:
+        for _ in range(REREADS):
+            stage.work(POLLS)
+            stage.clock.passed += POLL
     notes = [(one, record.note) for one, record in stage.psa.contacts.items()]
     for _ in range(PASSES):
         stage.work(PIECES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from syncd.desk import NotDone, carry_out
 from syncd.engine import LANES, Engine, Setup
 from syncd.errors import StoreUnavailable, SyncdError, Transient
 from syncd.keywords import Vocabulary
-from syncd.model import Consent, Rules, TacitRules
+from syncd.model import Consent, PhoneNumber, Rules, TacitRules
 from syncd.plan import BrakeLimits, Lane
 from syncd.primevox import Line, PrimeVox
 from syncd.sandbox.simulate.chance import Chance
@@ -36,6 +35,7 @@ QUIET = timedelta(hours=24)
 CLOCK_STEPS = (timedelta(days=-1), timedelta(hours=-2), timedelta(minutes=-1), timedelta(hours=2), timedelta(0))
 
 POLLS = tuple(f"poll {line}" for line in LINES)
+MEANWHILE = ("contacts", "companies", *POLLS, *POLLS, *POLLS, "urgent", "delivery")  # texts are read most often
 PIECES = ("contacts", "companies", *POLLS, "urgent", "delivery")
 
 
@@ -78,7 +78,7 @@ class MemoryDatabase(Database):
 
     def __init__(self) -> None:
         super().__init__("sqlite://")
-        self.point: Callable[[str], None] = lambda where: None
+        self.point: Callable[[str], None] = lambda _: None
         self.migrate()
         self._fresh = self._raw().serialize()
 
@@ -104,7 +104,7 @@ class Log:
     def __init__(self) -> None:
         self.defects: list[BaseException] = []
 
-    def info(self, event: str, **facts: Any) -> None:
+    def info(self, _event: str, **facts: Any) -> None:
         """Look at one line."""
         if isinstance(error := facts.get("exc_info"), BaseException):
             self.defects.append(error)
@@ -135,10 +135,10 @@ class Stage:
         lines = tuple(Line(number, "100200", SecretStr("key")) for number in LINES)
         self.setup = Setup(lines, rules, intake, BRAKE)
         self.engine: Engine
-        self.witness: Callable[[str, bool | None], None] = lambda piece, worked: None
+        self.witness: Callable[[str, bool | None], None] = lambda *_: None
         self.decisions: dict[int, str] = {}
         self.kills = 0
-        self.restarts = 0
+        self.begun = self.clock.true()  # when this process started
         self._outages: dict[str, float] = {}
         self._meanwhile: list[Event] = []
         self._active: set[str] = set()
@@ -157,10 +157,18 @@ class Stage:
             if self._meanwhile and self.chance.dice.random() < 0.3:
                 self.happens(self._meanwhile.pop())
             if self.chance.strikes("other thread"):
-                self.run(self.chance.dice.choice(PIECES))
+                self.run(self.chance.dice.choice(MEANWHILE))
         if self.clock.passed < self._outages.get(service, 0.0) and not self.chance.calm:
             self.chance.hits["call in an outage"] += 1
             raise Transient("no connection to the service")
+
+    def second_thought(self, numbers: tuple[PhoneNumber, ...]) -> None:
+        """The person opts out, and the text is read, just before our opt-in leaves."""
+        if numbers and self.chance.strikes("second thought"):
+            place = self.chance.dice.randrange(len(LINES))
+            self.clock.passed += 1.0
+            self._text(LINES[place], self.chance.dice.choice(numbers), "opt_out", "STOP")
+            self.run(POLLS[place])
 
     def acted(self) -> None:
         """The service has acted; the answer is on its way back."""
@@ -187,9 +195,9 @@ class Stage:
                 self.engine = Engine(self.database, source, self.connector, self.clock, self.log, self.setup)
                 self.engine.start()
             except (Killed, StoreUnavailable):
-                self.restarts += 1
-            else:
-                return
+                continue
+            self.begun = self.clock.true()
+            return
 
     def work(self, pieces: Sequence[str]) -> None:
         """Each piece of work once; killed, the daemon is started again."""
@@ -284,8 +292,9 @@ class Stage:
         elif self.chance.strikes("late text"):
             visible += timedelta(seconds=self.chance.dice.choice((1, 5, 40, 600, 7200)))
         number = f"m{len(self.vox.texts):04}"
-        prompt = at > last and visible - at < timedelta(seconds=1)
-        self.vox.add(Sent(number, conversation, line, theirs, at, words, meant, visible, prompt))
+        late = visible - at >= timedelta(seconds=1)
+        prompt = at > last and not late
+        self.vox.add(Sent(number, conversation, line, theirs, at, words, meant, visible, prompt, late))
 
     def _ours(self, line: Any, theirs: Any, words: str) -> None:
         self._text(line, theirs, "ours", words)
@@ -358,4 +367,3 @@ class Stage:
         with self.database.begin() as connection:
             yield connection
         self.chance.calm = calm
-

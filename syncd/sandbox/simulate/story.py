@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -48,7 +48,9 @@ class Event:
     args: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.what} {' '.join(ascii(str(arg)) if isinstance(arg, str) else str(arg) for arg in self.args)}"
+        return (
+            f"{self.what} {' '.join(ascii(str(arg)) if isinstance(arg, str) else str(arg) for arg in self.args)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,14 @@ class Story:
 
 
 class Author:
-    """Draws a story. `gentle`: no change of our own field by staff, nobody moves."""
+    """Draws a story."""
 
     def __init__(self, seed: str) -> None:
         self.dice = Random(f"story {seed}")
         self.companies = [f"c{index}" for index in range(1, self.dice.choice((2, 4, 5)) + 1)]
         self.people: list[str] = []
         self.count = 0
+        self._opt_ins: list[Event] = []
 
     def story(self, length: int) -> Story:
         """An opening and so many moments."""
@@ -87,7 +90,7 @@ class Author:
         moments = []
         for _ in range(length):
             events = [self._event() for _ in range(self.dice.choice((0, 1, 1, 2, 3)))]
-            meanwhile = [self._text() for _ in range(self.dice.choice((0, 0, 0, 0, 1)))]
+            meanwhile = [self._follow_up(events) for _ in range(self.dice.choice((0, 0, 1)))]
             moments.append(Moment(self.dice.choice(PAUSES), tuple(events), tuple(meanwhile)))
         staff = "accept" if self.dice.random() < 0.2 else "reassert"
         return Story(tuple(opening), tuple(moments), staff, self.dice.random() < 0.8)
@@ -96,7 +99,7 @@ class Author:
         draw = self.dice.random()
         if draw < 0.5:
             return self._text()
-        choices = (
+        choices: tuple[Callable[[], Event], ...] = (
             *[self._company] * 5,
             *[self._staff] * 4,
             *[self._move] * 3,
@@ -111,24 +114,51 @@ class Author:
             self._renamed,
             self._refuses,
             self._all_companies,
-            lambda: Event("restart"),
+            *[lambda: Event("restart")] * 2,
         )
         return self.dice.choice(choices)()
 
     def _text(self) -> Event:
-        line, phone = self.dice.choice(LINES), self.dice.choice(PHONES[:6])
+        line, phone = self.dice.choice(LINES), self.dice.choice(PHONES[:5])
         if self.dice.random() < 0.2:
             return Event("ours", (line, phone, self.dice.choice(OURS)))
         meant = self.dice.choice(
-            ("opt_out", "opt_out", "opt_out", "opt_in", "opt_in", "ordinary", "ordinary", "quiet", "unclear")
+            (
+                "opt_out",
+                "opt_out",
+                "opt_out",
+                "opt_in",
+                "opt_in",
+                "opt_in",
+                "ordinary",
+                "ordinary",
+                "quiet",
+                "unclear",
+            )
         )
-        return Event("text", (line, phone, meant, self.dice.choice(_BY_MEANING[meant])))
+        text = Event("text", (line, phone, meant, self.dice.choice(_BY_MEANING[meant])))
+        if meant == "opt_in":
+            self._opt_ins.append(text)
+        return text
+
+    def _follow_up(self, events: Sequence[Event]) -> Event:
+        """Somebody who wrote just now, or at some time, has a second thought."""
+        texts = [event for event in events if event.what == "text"] or self._opt_ins[-3:]
+        if not texts or self.dice.random() < 0.2:
+            return self._text()
+        line, theirs = self.dice.choice(texts).args[:2]
+        meant = self.dice.choice(("opt_out", "opt_out", "opt_in", "ordinary"))
+        line = line if self.dice.random() < 0.7 else self.dice.choice(LINES)
+        return Event("text", (line, theirs, meant, self.dice.choice(_BY_MEANING[meant])))
 
     def _state(self) -> CompanyState:
         return self.dice.choice((APPROVED, APPROVED, APPROVED, APPROVED, COMPANY_OUT, UNSET))
 
     def _company(self) -> Event:
-        return Event("company", (self.dice.choice(self.companies), self.dice.choice((APPROVED, COMPANY_OUT, UNSET))))
+        return Event(
+            "company",
+            (self.dice.choice(self.companies), self.dice.choice((APPROVED, APPROVED, COMPANY_OUT, UNSET))),
+        )
 
     def _all_companies(self) -> Event:
         return Event("every company", (self.dice.choice((APPROVED, COMPANY_OUT)),))

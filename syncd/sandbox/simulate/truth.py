@@ -1,14 +1,15 @@
 """The evidence on one contact, put together twice: from what truly happened, and from the ledger alone.
 
-Texts are taken from the world (or from the ledger, to see whether it would do alone). What staff and companies do is
-dated by when syncd saw it, as the policy says, so that is taken from the ledger in both cases; the judge sees to it
-that what the ledger tells of them is true, and all of it. Nothing here uses `syncd.membership` or the store's queries.
+Texts are taken from the world (or from the ledger, to see whether it would do alone). What staff and companies
+do is dated by when syncd saw it, as the policy says, so that is taken from the ledger in both cases; the judge
+sees to it that what the ledger tells of them is true, and all of it. Nothing here uses `syncd.membership` or the
+store's queries.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +31,12 @@ from syncd.sandbox.simulate.oracle import is_opt_out
 from syncd.sandbox.simulate.vendors import Sent
 
 FUTURE = timedelta(minutes=10)
-INTENTS = {"opt_out": Intent.OPT_OUT, "opt_in": Intent.OPT_IN, "ordinary": Intent.ORDINARY, "unclear": Intent.UNCLEAR}
+INTENTS = {
+    "opt_out": Intent.OPT_OUT,
+    "opt_in": Intent.OPT_IN,
+    "ordinary": Intent.ORDINARY,
+    "unclear": Intent.UNCLEAR,
+}
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class Observed:
     texts_of: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     replies: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     decisions: dict[int, Any] = field(default_factory=dict)
+    writes: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
 
     @classmethod
@@ -66,6 +73,8 @@ class Observed:
                     seen.texts_of[entry["number"]].append(entry)
                 case "outbound":
                     seen.replies[entry["number"]].append(_moment(entry["sent"]))
+                case "write":
+                    seen.writes.append(entry)
                 case "review":
                     seen.decisions[entry["of"]] = entry["decision"]
         return seen
@@ -107,20 +116,21 @@ def case(seen: Observed, contact: str, texts: Sequence[Texted]) -> Case:
 
 
 def true_texts(
-    seen: Observed, sent: Sequence[Sent], contact: str, first_polls: dict[str, datetime], *, wide: bool
+    seen: Observed, sent: Sequence[Sent], contact: str, first_polls: Mapping[PhoneNumber, datetime], *, wide: bool
 ) -> list[Texted]:
     """What the person truly texted. `wide`: a text of ours to any number of theirs, ever, makes theirs a reply."""
     found = []
     for number in seen.people[contact][-1]["numbers"]:
         around = seen.relatives(number) if wide else {number}
         ours = [text.at for text in sent if text.outbound and text.theirs in around]
-        for text in sent:
-            if text.theirs == number and text.meant in INTENTS:
-                found.append(_true_text(seen, text, ours, first_polls))
+        own = [text for text in sent if text.theirs == number and text.meant in INTENTS]
+        found += [_true_text(seen, text, ours, first_polls) for text in own]
     return found
 
 
-def _true_text(seen: Observed, text: Sent, ours: Sequence[datetime], first_polls: dict[str, datetime]) -> Texted:
+def _true_text(
+    seen: Observed, text: Sent, ours: Sequence[datetime], first_polls: Mapping[PhoneNumber, datetime]
+) -> Texted:
     told = seen.texts.get((text.conversation, text.id))
     seq = told[0]["seq"] if told else 0
     ahead = told is not None and text.at > told[0]["at"] + FUTURE
@@ -150,7 +160,11 @@ def told_texts(seen: Observed, contact: str) -> list[Texted]:
     found = []
     for number in seen.people[contact][-1]["numbers"]:
         for told in seen.texts_of[number]:
-            ours = [at for at in seen.replies[number] if at < told["sent"].replace(microsecond=0) + timedelta(seconds=1)]
+            ours = [
+                at
+                for at in seen.replies[number]
+                if at < told["sent"].replace(microsecond=0) + timedelta(seconds=1)
+            ]
             if told["last_outbound"]:
                 ours.append(_moment(told["last_outbound"]))
             text = Texted(

@@ -1,7 +1,8 @@
 """PrimeVOX and the PSA in memory.
 
-PrimeVOX is served below `syncd.primevox`, as answers in its JSON, so that its reader is part of what is tested. The PSA
-has a connector of its own here, as small as the contract allows, because the vendors' connectors have their own suite.
+PrimeVOX is served below `syncd.primevox`, as answers in its JSON, so that its reader is part of what is tested.
+The PSA has a connector of its own here, as small as the contract allows, because the vendors' connectors have
+their own suite.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class World(Protocol):
     def call(self, service: str) -> None:
         """A request is on its way: time passes, others act, the process may be killed."""
 
+    def second_thought(self, numbers: tuple[PhoneNumber, ...]) -> None:
+        """Somebody who is about to be opted in may opt out at this very moment."""
+
     def acted(self) -> None:
         """The service has acted; its answer is on its way back."""
 
@@ -56,7 +60,13 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A text as it truly was. `meant` is what it asks for, as whoever wrote it would say."""
+    """A text as it truly was.
+
+    meant:   what it asks for, as whoever wrote it would say
+    visible: since when PrimeVOX shows it
+    prompt:  it moved what the list of conversations shows, at once
+    late:    it was shown only a while after it was sent
+    """
 
     id: str
     conversation: str
@@ -67,6 +77,7 @@ class Sent:
     meant: str
     visible: datetime
     prompt: bool
+    late: bool
 
     @property
     def outbound(self) -> bool:
@@ -167,17 +178,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The opt-in field of a contact was set: by a person, or by us (then what it said before)."""
+    """The opt-in field of a contact was set, by a person or by us."""
 
     contact: str
     value: Consent | None
     by_us: bool
-    before: Consent | None = None
 
 
 @dataclass(slots=True)
 class Psa:
-    """The PSA itself: its records, and who did what."""
+    """The PSA itself: its records, and who did what.
+
+    `ever` holds each company, with numbers, that a contact ever had.
+    """
 
     world: World
     companies: dict[str, CompanyState] = field(default_factory=dict)
@@ -185,7 +198,8 @@ class Psa:
     edits: list[Edit] = field(default_factory=list)
     renamed: bool = False  # the approval field of companies goes by another name: nobody can read it
     refuses: set[str] = field(default_factory=set)
-    before_write: Callable[[str, Consent], None] = lambda contact, value: None
+    ever: dict[str, set[tuple[str | None, tuple[str, ...]]]] = field(default_factory=dict)
+    before_write: Callable[[str, Consent], None] = lambda *_: None
     _old: dict[str, tuple[datetime, Record]] = field(default_factory=dict)
 
     def show_companies(self) -> dict[str, CompanyState]:
@@ -208,7 +222,8 @@ class Psa:
 
     def person(self, contact: str, **values: Any) -> None:
         """A person edits a contact."""
-        self.contacts[contact] = replace(self.contacts[contact], **values)
+        record = self.contacts[contact] = replace(self.contacts[contact], **values)
+        self.ever.setdefault(contact, set()).add((record.company, tuple(sorted(record.numbers))))
         if "consent" in values:
             self._old.pop(contact, None)
             self.edits.append(Edit(contact, values["consent"], by_us=False))
@@ -220,7 +235,7 @@ class Psa:
             until = self.world.true_now() + timedelta(seconds=self.world.chance.lag)
             self._old[contact] = (until, self.show(contact) or before)
         self.contacts[contact] = replace(before, consent=value)
-        self.edits.append(Edit(contact, value, by_us=True, before=before.consent))
+        self.edits.append(Edit(contact, value, by_us=True))
 
 
 class NoSettings(Settings):
@@ -254,7 +269,7 @@ class PsaConnector(Connector):
         for company, state in listed.items():
             yield Company(company, f"Company {company}", state)
 
-    def contacts(self, company: str | None = None, changed_since: datetime | None = None) -> Iterator[Contact]:
+    def contacts(self, company: str | None = None, _changed_since: datetime | None = None) -> Iterator[Contact]:
         """Contacts; the PSA may ignore the filter."""
         chance = self.world.chance
         ids = list(self._call(lambda: self.psa.contacts))
@@ -287,6 +302,8 @@ class PsaConnector(Connector):
             return ALREADY
         if overtaken(change, present.consent):
             return CHANGED
+        if wanted is Consent.OPTED_IN:
+            self.world.second_thought(present.numbers)
         if guard := before_sending.get():
             guard()
         self._send(contact, wanted)
@@ -302,7 +319,10 @@ class PsaConnector(Connector):
             self._call(lambda: None)
             raise Permanent("the PSA does not take this value", status=400, contact=contact)
         kept = not chance.strikes("write not kept")
-        self._call(lambda: self.psa.write(contact, value) if kept and contact in self.psa.contacts else None, writes=contact)
+        self._call(
+            lambda: self.psa.write(contact, value) if kept and contact in self.psa.contacts else None,
+            writes=contact,
+        )
 
     def _call(self, effect: Callable[[], T], writes: str | None = None) -> T:
         """One request. Raises what the HTTP layer and a connector would raise."""
