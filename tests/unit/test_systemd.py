@@ -67,6 +67,7 @@ REQUIRED = {
         "SystemCallFilter": "@system-service ~@privileged @resources",
         "SystemCallErrorNumber": "EPERM",
         "RemoveIPC": "yes",
+        "LimitCORE": "0",
         "KeyringMode": "private",
     },
     "Install": {"WantedBy": "multi-user.target"},
@@ -115,6 +116,8 @@ def test_both_units_read_alike() -> None:
         for key in ("ExecStart", "LoadCredential", "StateDirectory"):
             del unit["Service"][key]
         del unit["Unit"]["Description"]
+    # Else all instances, and syncd.service, would be one user.
+    assert many["Service"].pop("User") == "syncd-%i"
     assert one == many
 
 
