@@ -9,7 +9,7 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.connector import Change, Connector, Outcome, Result
-from syncd.directory import Writes, staff_entry
+from syncd.directory import Writes, staff_entry, write_entry
 from syncd.errors import (
     Permanent,
     ShapeChanged,
@@ -62,10 +62,12 @@ class Delivery:
         beat: Callable[[], None] = lambda: None,
         batch_done: Callable[[], None] = lambda: None,
         look_again: Callable[[], None] = lambda: None,
+        unread: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self.rules = rules
         self._beat = beat
         self._look_again = look_again
+        self._unread = unread
         self._batch_done = batch_done
         self._database = database
         self._psa = psa
@@ -100,10 +102,12 @@ class Delivery:
 
     # --- one batch of a lane -----------------------------------------------------------------------------
 
-    def anything_due(self, one_lane: Lane) -> bool:
-        """Whether `batch` would call the PSA."""
+    def due_lanes(self, lanes: Sequence[Lane]) -> list[Lane]:
+        """Those of these lanes for which `batch` would call the PSA."""
         with self._database.begin() as connection, self._lock:
-            return bool(self._due(connection, one_lane))
+            if not mirror.anything_waiting(connection):
+                return []
+            return [lane for lane in lanes if self._due(connection, lane)]
 
     def batch(self, one_lane: Lane) -> Delivered:
         """Write some of what is due in a lane.
@@ -133,7 +137,14 @@ class Delivery:
     def _due(self, connection: Connection, one_lane: Lane) -> list[mirror.Waiting]:
         """Some changes of a lane whose time has come, if there are any; those that never failed come first."""
         most = self._psa.traits.batch + len(self._in_flight) + len(self._next_try)
-        return [one for one in mirror.waiting(connection, one_lane, limit=most) if self._is_due(one)]
+        found: Collection[mirror.Waiting] = mirror.waiting(connection, one_lane, limit=most)
+        if one_lane is Lane.OPT_IN and found and (unread := self._unread()):
+            # What could not be read may be an opt-out of the very person who is to be opted in.
+            wait = mirror.owners_of(connection, unread)
+            found = [
+                one for one in mirror.waiting(connection, one_lane, limit=most + len(wait)) if one.id not in wait
+            ]
+        return [one for one in found if self._is_due(one)]
 
     def _pick(self, one_lane: Lane, due: Sequence[mirror.Waiting]) -> list[mirror.Waiting]:
         # An opt-in goes alone, so that an opt-out arriving meanwhile can still stop it before it leaves.
@@ -242,8 +253,10 @@ class Delivery:
                     self._look_again()
                 case Result.REFUSED:
                     self._postpone(connection, change, failures + 1, outcome.reason)
-            if not undone or failures == 0:
-                ledger.append(connection, now, "write", **_write_entry(change, taken.verdict, outcome))
+            # A list may have shown meanwhile that it arrived, and then the ledger says so.
+            arrived = before.pending is None and before.shown is change.consent
+            if failures == 0 if undone else not arrived:
+                ledger.append(connection, now, "write", **write_entry(change, taken.verdict, outcome))
             self._decide(connection, [contact_id])
         if not undone:
             self._next_try.pop(contact_id, None)
@@ -314,17 +327,3 @@ class Delivery:
         if come:
             return 0.0
         return min(times) - now if times else None
-
-
-def _write_entry(change: Change, verdict: Verdict, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "contact": change.contact_id,
-        "company": change.company_id,
-        "before": change.shown,
-        "after": change.consent,
-        "clause": verdict.clause,
-        "reason": verdict.reason,
-        "because": list(verdict.evidence),
-        "result": outcome.result.value,
-        "said": outcome.reason or None,
-    }

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from syncd.clock import Clock
-from syncd.connector import Connector
+from syncd.connector import Change, Connector, Outcome, Result
 from syncd.errors import ShapeChanged
 from syncd.membership import effective_state, is_opt_out
-from syncd.model import Company, CompanyState, Consent, Contact, storable
+from syncd.model import Company, CompanyState, Consent, Contact, Verdict, storable
 from syncd.plan import SHRUNK, BrakeLimits, Held, Mirror, company_brake, contact_brake, look
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
@@ -224,15 +224,31 @@ class Directory:
         if before is not None and (after != before.mirror or edit):
             mirror.save_mirror(connection, contact.id, after, stale=True)
         if edit is None:
-            return []
+            sent = before.mirror.pending if before else None
+            if before is None or sent is None or after.pending is not None:
+                return []
+            return [self._arrived(connection, contact, before, sent)]
         shown = before.mirror.shown if before else None
+        met = before is not None and not before.gone  # after a restore everybody is met anew
         self._log.info(
-            "a person changed the opt-in field in the PSA" if before else "a contact was found opted out",
+            "a person changed the opt-in field in the PSA" if met else "a contact was found opted out",
             contact=contact.id,
             before=shown,
             after=edit,
         )
         return [staff_entry(contact.id, contact.company_id, shown, edit)]
+
+    def _arrived(
+        self, connection: Connection, contact: Contact, before: mirror.KnownContact, sent: Consent
+    ) -> dict[str, Any]:
+        """The ledger entry of a write whose end nobody saw: we were killed, or its answer was lost."""
+        waiting = mirror.waiting_one(connection, contact.id)
+        verdict = Verdict(sent, "", "another value is wanted since this one was sent")
+        if waiting is not None and waiting.verdict.desired is sent:
+            verdict = waiting.verdict
+        self._log.info("a write whose end was not seen has arrived", contact=contact.id, value=sent)
+        change = Change(contact.id, contact.company_id, sent, before.mirror.shown)
+        return {"kind": "write", **write_entry(change, verdict, Outcome(Result.ALREADY, "sent before; shown now"))}
 
     def _record_gone(
         self, connection: Connection, listed: dict[str, Contact], known: dict[str, mirror.KnownContact]
@@ -298,6 +314,21 @@ def release_brake(connection: Connection, now: datetime, by: str) -> list[str]:
 def staff_entry(contact: str, company: str | None, before: Consent | None, after: Consent) -> dict[str, Any]:
     """The ledger entry for a person's edit."""
     return {"kind": "staff", "contact": contact, "company": company, "before": before, "after": after}
+
+
+def write_entry(change: Change, verdict: Verdict, outcome: Outcome) -> dict[str, Any]:
+    """What the ledger keeps of a write."""
+    return {
+        "contact": change.contact_id,
+        "company": change.company_id,
+        "before": change.shown,
+        "after": change.consent,
+        "clause": verdict.clause,
+        "reason": verdict.reason,
+        "because": list(verdict.evidence),
+        "result": outcome.result.value,
+        "said": outcome.reason or None,
+    }
 
 
 def _left_where_it_was(contact: Contact, before: mirror.KnownContact | None) -> Contact:

@@ -70,6 +70,7 @@ class Engine:
         self._clock = clock
         self._log = log
         self._looked_for: set[str] = set()
+        self._read_through: set[PhoneNumber] = set()
         interval = setup.intake.poll_interval.total_seconds()
         writes = Writes()
         self._intake = Intake(database, source, clock, log, setup.intake)
@@ -85,6 +86,7 @@ class Engine:
             beat=beat,
             batch_done=self.wake,
             look_again=self.refresh_soon.set,
+            unread=self._intake.unread,
         )
         keys = {line.api_key.get_secret_value(): Latch(clock) for line in setup.lines}
         self.line_health = {
@@ -125,6 +127,9 @@ class Engine:
         done = self._guarded(health, lambda: self._intake.poll(line, budget))
         if done is None:
             return None
+        if done.finished and line.number not in self._read_through:
+            self._read_through.add(line.number)
+            self.wake()
         if done.evidence:
             self.wake()
         if done.unmatched - self._looked_for:
@@ -180,11 +185,10 @@ class Engine:
 
     def _one_batch(self, lanes: Sequence[Lane]) -> Delivered | None:
         """A batch of the first lane in which something is due and may be tried."""
-        for lane in lanes:
-            if self._delivery.anything_due(lane):
-                delivered = self._psa_work(LANES[lane], lambda lane=lane: self._delivery.batch(lane))  # type: ignore[misc]
-                if delivered is not None:
-                    return delivered
+        for lane in self._delivery.due_lanes(lanes):
+            delivered = self._psa_work(LANES[lane], lambda lane=lane: self._delivery.batch(lane))  # type: ignore[misc]
+            if delivered is not None:
+                return delivered
         return None
 
     def settle(self) -> int:
@@ -243,10 +247,12 @@ class Engine:
             self._log.error("the database refused", error=str(error), alert=True)
 
     def _opt_ins_ready(self) -> bool:
-        """Opt-ins wait until every line that can be read was read through once: an opt-out may be on the next."""
-        with self._database.begin() as connection:
-            unread = texts.incomplete_lines(connection, [line.number for line in self.setup.lines])
-        return all(self.line_health[PhoneNumber(number)].error is not None for number in unread)
+        """Opt-ins wait until every line that can be read was read through since this start.
+
+        An opt-out may have been texted while syncd was stopped, and an opt-in that waited must not overtake it.
+        """
+        unread = [line.number for line in self.setup.lines if line.number not in self._read_through]
+        return all(self.line_health[number].error is not None for number in unread)
 
 
 def _rules_entry(setup: Setup) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from syncd.clock import Clock
-from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient
+from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient, told
 from syncd.plan import retry_in
 from syncd.primevox import Line, Listed, Listing, PrimeVox, Thread, suspected_cap
 from syncd.sift import IntakeSettings, Sifter
@@ -37,8 +37,9 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A conversation that could not be read: how often in a row, until when it rests (monotonic), at which marker."""
+    """A conversation that could not be read: whose, how often in a row, until when it rests, at which marker."""
 
+    theirs: str
     count: int
     rests_until: float
     marker: str
@@ -116,7 +117,7 @@ class Intake:
         except (Stopping, StoreUnavailable):
             raise
         except Exception as error:
-            self.note(line, str(error) or type(error).__name__)
+            self.note(line, told(error))
             raise
         good = result.finished and not troubles
         if good:
@@ -135,6 +136,12 @@ class Intake:
         if memory.gap and memory.gap != stored.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
         return result
+
+    def unread(self) -> set[str]:
+        """Whose conversations are known to have changed, or to exist, but could not be read the last time."""
+        with self._lock:
+            memories = list(self._memories.values())
+        return {failure.theirs for memory in memories for failure in list(memory.failures.values())}
 
     def _open(self, line: Line) -> texts.LineState:
         with self._database.begin() as connection:
@@ -236,8 +243,8 @@ class Intake:
         interval = self._settings.poll_interval.total_seconds()
         # Half an interval less, so that the poll which is due then does not come a moment too early.
         rests_until = self._clock.monotonic() + retry_in(count, interval) - interval / 2
-        memory.failures[task.listed.id] = _Failure(count, rests_until, task.listed.marker)
-        text = f"conversation {task.listed.id} could not be read: {error}"
+        memory.failures[task.listed.id] = _Failure(task.listed.theirs, count, rests_until, task.listed.marker)
+        text = f"conversation {task.listed.id} could not be read: {told(error)}"
         defect = None if isinstance(error, (Transient, ShapeChanged, Permanent)) else error
         self._tell_once(memory, line, text, exc_info=defect)
         return text

@@ -303,6 +303,25 @@ def _() -> Any:
     return instead(PsaConnector, "_one", one)
 
 
+@planted("a write sends back the whole contact as it was listed")
+def _() -> Any:
+    rows: dict[str, Any] = {}
+
+    def contacts(right: Any, self: PsaConnector, *args: Any) -> Any:
+        rows.update(self.psa.contacts)
+        return right(self, *args)
+
+    def write(right: Any, self: vendors.Psa, contact: str, value: Any) -> None:
+        if contact in rows:
+            self.contacts[contact] = replace(rows[contact], consent=self.contacts[contact].consent)
+        right(self, contact, value)
+
+    stack = ExitStack()
+    stack.enter_context(instead(PsaConnector, "contacts", contacts))
+    stack.enter_context(instead(vendors.Psa, "write", write))
+    return stack
+
+
 @planted("a person's edit is overlooked")
 def _() -> Any:
     return instead(directory, "look", lambda right, before, value: (right(before, value)[0], None))

@@ -224,7 +224,7 @@ def steps_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Ste
 def mark_stale(connection: Connection, numbers: Iterable[str]) -> int:
     """Make the verdicts of every contact with one of these numbers again; returns how many there are."""
     count = 0
-    for part in _parts(set(numbers)):
+    for part in parts(set(numbers)):
         count += connection.execute(_MARK_STALE, {"some": part}).rowcount
     return count
 
@@ -239,11 +239,11 @@ def _consent(value: str | None) -> Consent | None:
 
 def _of(connection: Connection, wanted: Select[Any], some: Collection[Any]) -> Iterator[Any]:
     """The rows for `some` of these values, however many they are."""
-    for part in _parts(some):
+    for part in parts(some):
         yield from connection.execute(wanted, {"some": part})
 
 
-def _parts(values: Collection[T]) -> Iterable[list[T]]:
+def parts(values: Collection[T]) -> Iterable[list[T]]:
     """Slices small enough for one IN list on any database."""
     ordered = list(values)
     return (ordered[start : start + 500] for start in range(0, len(ordered), 500))

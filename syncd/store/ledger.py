@@ -20,6 +20,8 @@ its kind:
     write     the opt-in field was written: before, after, clause, reason, because, result
     brake     a pass was held, released or resumed: what, detail
     rules     the policy settings from here on
+    restore   this ledger was restored from a backup: head (of the backup), replaced (the head of the ledger whose
+              place it took; null: none could be read), by. Heads of that one, logged later, hold no more
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, String, and_, bindparam, case, delete, func, 
 
 from syncd.model import Cause, Company, CompanyState, Consent, Contact, Verdict, storable
 from syncd.plan import Lane, Mirror
-from syncd.store.evidence import mark_stale, mirror_columns, mirror_of
+from syncd.store.evidence import mark_stale, mirror_columns, mirror_of, parts
 from syncd.store.schema import companies, company_steps, contact_numbers, contacts, facts, memberships
 from syncd.store.times import stamp
 
@@ -45,7 +45,17 @@ _SOME = select(contacts).where(
 )
 _NUMBERS = select(contact_numbers)
 _NUMBERS_OF_SOME = _NUMBERS.where(contact_numbers.c.contact.in_(_SOME.with_only_columns(contacts.c.id)))
+_OWNERS = select(contact_numbers.c.contact).where(
+    contact_numbers.c.number.in_(bindparam("numbers", expanding=True))
+)
 _CHANGE = update(contacts).where(contacts.c.id == bindparam("the_id"))
+_EVER_IN = (
+    update(contacts)
+    .where(
+        contacts.c.id.in_(select(memberships.c.contact).where(memberships.c.company == bindparam("the_company")))
+    )
+    .values(stale=True)
+)
 _STALE = select(contacts.c.id).where(contacts.c.stale.is_(True)).limit(bindparam("most"))
 _FACT = select(facts.c.value).where(facts.c.name == bindparam("the_name"))
 _DROP_FACT = delete(facts).where(facts.c.name == bindparam("the_name"))
@@ -73,10 +83,13 @@ def save_company(connection: Connection, company: Company, *, listed: bool, new:
 
 
 def save_step(connection: Connection, company: str, seq: int, now: datetime, state: CompanyState) -> None:
-    """Store a change of a company's state, and make the verdicts of its people again."""
+    """Store a change of a company's state, and make the verdicts again of everybody who was ever in it.
+
+    Those who left before count as well: where our clock was set back meanwhile, they left after, by its dates.
+    """
     step = {"company": company, "seq": seq, "at": stamp(now), "state": state.value}
     connection.execute(insert(company_steps).values(step))
-    connection.execute(update(contacts).where(contacts.c.company == company).values(stale=True))
+    connection.execute(_EVER_IN, {"the_company": company})
 
 
 def not_opted_out(connection: Connection, ids: Collection[str]) -> dict[str, int]:
@@ -262,6 +275,14 @@ _ANY_WAITING = select(contacts.c.id).where(_WAITING).limit(1)
 def waiting(connection: Connection, lane: Lane, *, limit: int) -> list[Waiting]:
     """What must be written in this lane: what never failed before what did, the longest waiting first."""
     return [_waiting(row) for row in connection.execute(_IN_LANE[lane], {"most": limit})]
+
+
+def owners_of(connection: Connection, numbers: Collection[str]) -> set[str]:
+    """The contacts that have one of these numbers."""
+    found: set[str] = set()
+    for part in parts(numbers):
+        found.update(connection.execute(_OWNERS, {"numbers": part}).scalars())
+    return found
 
 
 def anything_waiting(connection: Connection) -> bool:

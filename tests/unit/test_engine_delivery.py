@@ -468,3 +468,28 @@ def test_a_batch_whose_pick_the_database_refused_is_written_later(world: World) 
     assert world.psa.shows("ann") is None
     world.step()
     assert world.psa.shows("ann") is OUT
+
+
+def test_nobody_is_opted_in_while_a_conversation_of_theirs_cannot_be_read(world: World) -> None:
+    world.vox.text(ANN, "#Go")
+    world.vox.text(BOB, "#Go")
+    world.vox.text(ANN, "STOP", conversation="another")
+    world.vox.thread_error["another"] = Transient("it drips")
+    world.restart()
+    world.step()
+    assert (world.psa.shows("ann"), world.psa.shows("bob")) == (None, IN)
+    world.vox.thread_error.clear()
+    world.steps(2)
+    assert ("ann", IN) not in world.psa.written
+    assert world.psa.shows("ann") is OUT
+
+
+def test_an_opt_in_goes_on_once_the_conversation_was_read(world: World) -> None:
+    world.vox.text(ANN, "#Go")
+    world.vox.text(ANN, "thanks", conversation="another")
+    world.vox.thread_error["another"] = Transient("it drips")
+    world.step()
+    assert world.psa.shows("ann") is None
+    world.vox.thread_error.clear()
+    world.steps(3)
+    assert world.psa.shows("ann") is IN

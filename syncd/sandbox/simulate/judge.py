@@ -1,9 +1,19 @@
-"""What must hold: at each step, whenever all is quiet, and at the end. Whatever does not raises `Broken`."""
+"""What must hold: at each step, whenever all is quiet, and at the end. Whatever does not raises `Broken`.
+
+a   at rest, every contact's field and verdict are those of the oracle
+b   nobody is written opted in whose latest evidence, of all that can be known, is an opt-out
+c   every opt-out is in the PSA after one pass, once nothing holds it up any more
+d   at rest, one more pass sends no write; and nothing is ever sent that the PSA shows already
+e   the ledger verifies, only grows, tells the truth, and alone is enough for every verdict
+f   other fields of the PSA never change
+g   the brake holds on mass changes, and only then
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +55,7 @@ class Judge:
         """No opt-in leaves while the ledger knows better; nothing is sent that is there already."""
         present = self.stage.psa.contacts[contact].consent
         if present is value and not self.stage.psa.lags(contact):
-            raise Broken(f"{contact} was sent {value}, which it shows already")
+            raise Broken("d", f"{contact} was sent {value}, which it shows already")
         if value is IN:
             self.counts["opt-ins on their way out"] += 1
             with self.stage.undisturbed() as connection:
@@ -53,7 +63,7 @@ class Judge:
             told = truth.case(seen, contact, truth.told_texts(seen, contact))
             reading = read(told.contact, told.evidence, told.company, self.rules)
             if reading.desired is not IN:
-                raise Broken(f"{contact} is written opted in, but the ledger says {reading}")
+                raise Broken("b", f"{contact} is written opted in, but the ledger says {reading}")
             self._nothing_unread(seen, contact)
 
     def _nothing_unread(self, seen: Observed, contact: str) -> None:
@@ -70,7 +80,7 @@ class Judge:
                 and not seen.texts[text.conversation, text.id]
             ):
                 raise Broken(
-                    f"{contact} is written opted in, and {text.words!r} that came before the start is unread"
+                    "b", f"{contact} is written opted in, and {text.words!r} that came before the start is unread"
                 )
 
     def _witness(self, piece: str, worked: bool | None) -> None:
@@ -107,7 +117,7 @@ class Judge:
             if contact in ours or was.pending or was.echoes or shown is None or shown is was.shown:
                 continue
             if (contact in known or shown is OUT) and (contact, shown) not in new:
-                raise Broken(f"{contact}: a person set {shown}, the list showed it, and it went unseen")
+                raise Broken("e", f"{contact}: a person set {shown}, the list showed it, and it went unseen")
             self.counts["staff edits seen to arrive"] += 1
 
     def _brake(self) -> None:
@@ -128,11 +138,11 @@ class Judge:
                 and listed.get(one, CompanyState.UNSET) is not CompanyState.APPROVED
             ]
             if taken_over and len(before) and len(missing) > 0.3 * len(before) + 1e-9:
-                raise Broken(f"{len(missing)} of {len(before)} companies vanished and no brake held")
+                raise Broken("g", f"{len(missing)} of {len(before)} companies vanished and no brake held")
             if taken_over and len(opted_out) > BRAKE.companies:
-                raise Broken(f"{len(opted_out)} companies were opted out at once and no brake held")
+                raise Broken("g", f"{len(opted_out)} companies were opted out at once and no brake held")
             if held and not missing and listed == before:
-                raise Broken("the brake holds though nothing has changed")
+                raise Broken("g", "the brake holds though nothing has changed")
         if taken_over:
             self._accepted = dict(listed)
 
@@ -174,18 +184,18 @@ class Judge:
             case = truth.case(seen, contact, own)
             readings.append(read(case.contact, case.evidence, case.company, self.rules))
         if all(reading.desired not in (None, shown) for reading in readings):
-            raise Broken(f"{contact} shows {shown}, but should: {readings[1]}")
+            raise Broken("c" if verdict is None else "a", f"{contact} shows {shown}, but should: {readings[1]}")
         if verdict is not None:
             if verdict.desired not in {reading.desired for reading in readings}:
-                raise Broken(f"{contact}: the verdict is {verdict}, but should: {readings[1]}")
+                raise Broken("a", f"{contact}: the verdict is {verdict}, but should: {readings[1]}")
             told = truth.case(seen, contact, truth.told_texts(seen, contact))
             alone = read(told.contact, told.evidence, told.company, self.rules)
             if (alone.desired, alone.held) != (verdict.desired, verdict.held) or alone.review != set(
                 verdict.review
             ):
-                raise Broken(f"{contact}: the ledger alone says {alone}, the verdict is {verdict}")
+                raise Broken("e", f"{contact}: the ledger alone says {alone}, the verdict is {verdict}")
             if alone.clause is not None and alone.clause != verdict.clause:
-                raise Broken(f"{contact}: clause {verdict.clause}, should be {alone.clause}")
+                raise Broken("a", f"{contact}: clause {verdict.clause}, should be {alone.clause}")
 
     def _texts(self, seen: Observed, *, late_too: bool) -> None:
         """Every text is in the ledger once, as it was, if it is evidence."""
@@ -197,19 +207,19 @@ class Judge:
             known.add((text.conversation, text.id))
             what = f"text {text.id} ({text.words!r})"
             if text.meant in ("opt_out", "opt_in", "unclear") and not told:
-                raise Broken(f"{what} was lost")
+                raise Broken("e", f"{what} was lost")
             if text.meant in ("quiet", "ours") and told:
-                raise Broken(f"{what} is no evidence, but was taken for {told[0]['intent']}")
+                raise Broken("e", f"{what} is no evidence, but was taken for {told[0]['intent']}")
             if len(told) > 1:
-                raise Broken(f"{what} is in the ledger {len(told)} times")
+                raise Broken("e", f"{what} is in the ledger {len(told)} times")
             for entry in told:
                 self.counts["texts compared with the ledger"] += 1
                 at = entry["at"] if entry["seen"] else text.at
                 as_it_was = (text.meant, text.theirs, text.line, storable(text.words), at)
                 if as_it_was != tuple(entry[name] for name in ("intent", "number", "line", "text", "sent")):
-                    raise Broken(f"{what} is in the ledger as {entry}")
+                    raise Broken("e", f"{what} is in the ledger as {entry}")
         if late_too and (extra := seen.texts.keys() - known):
-            raise Broken(f"nobody ever sent {sorted(extra)}")
+            raise Broken("e", f"nobody ever sent {sorted(extra)}")
 
     def _directory(self, seen: Observed) -> None:
         """What the ledger tells of the PSA is so, and all of it."""
@@ -217,21 +227,25 @@ class Judge:
         for company, state in psa.companies.items():
             told = seen.companies[company]
             if not told or told[-1]["after"] != state.value:
-                raise Broken(f"company {company} is {state}, the ledger says {told[-1:]}")
+                raise Broken("e", f"company {company} is {state}, the ledger says {told[-1:]}")
         for contact, record in psa.contacts.items():
             last = seen.people[contact][-1]
             facts = (record.company, sorted(record.numbers), record.active, None)
             if facts != (last["company"], last["numbers"], last["active"], last.get("gone")):
-                raise Broken(f"contact {contact} is {record}, the ledger says {last}")
+                raise Broken("e", f"contact {contact} is {record}, the ledger says {last}")
         for contact, entries in seen.people.items():
             for entry in entries:
-                if (entry["company"], tuple(entry["numbers"])) not in psa.ever.get(contact, ()):
-                    raise Broken(f"{contact} never was what the ledger says: {entry}")
+                # One that appears where everybody is opted out may be held by the brake: then it is nowhere yet.
+                places = {entry["company"]} if entry["company"] else {None, *psa.companies}
+                if not any((place, tuple(entry["numbers"])) in psa.ever.get(contact, ()) for place in places):
+                    raise Broken("e", f"{contact} never was what the ledger says: {entry}")
         for contact, entries in seen.staff.items():
             for entry in entries:
                 by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
                 if entry["after"] not in by_people:
-                    raise Broken(f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}")
+                    raise Broken(
+                        "e", f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}"
+                    )
                 self.counts["staff edits found in the ledger"] += 1
 
     def _writes(self, seen: Observed) -> None:
@@ -240,20 +254,24 @@ class Judge:
         told = Counter((one["contact"], one["after"]) for one in seen.writes if one["result"] == "applied")
         for (contact, value), times in told.items():
             if times > took[contact, Consent(value)]:
-                raise Broken(f"{contact}: the ledger tells of {value} written {times} times, the PSA took {took}")
+                raise Broken(
+                    "e", f"{contact}: the ledger tells of {value} written {times} times, the PSA took {took}"
+                )
         last = {edit.contact: edit for edit in self.stage.psa.edits if edit.contact in self.stage.psa.contacts}
         known = {(one["contact"], one["after"]) for one in seen.writes if one["result"] in ("applied", "already")}
         for contact, edit in last.items():
             self.counts["writes looked for in the ledger"] += edit.by_us
             if edit.by_us and (contact, edit.value) not in known:
-                raise Broken(f"{contact}: {edit.value} was written, the ledger does not say so")
+                raise Broken("e", f"{contact}: {edit.value} was written, the ledger does not say so")
 
     # --- at the end --------------------------------------------------------------------------------------
 
     def quiet(self, before: tuple[int, int]) -> None:
         """Another pass changed nothing: neither the PSA nor the ledger."""
         if (now := self.effects()) != before:
-            raise Broken(f"all was quiet, and one more pass went from {before} to {now} (writes, ledger entries)")
+            raise Broken(
+                "d", f"all was quiet, and one more pass went from {before} to {now} (writes, ledger entries)"
+            )
 
     def effects(self) -> tuple[int, int]:
         """How many writes the PSA took, how many entries the ledger has."""
@@ -266,17 +284,19 @@ class Judge:
             _, faults = ledger.verify(connection)
             hashes = {entry["seq"]: told for entry, _, told in ledger.entries(connection)}
         if faults:
-            raise Broken(f"the ledger is broken: {faults[0]}")
+            raise Broken("e", f"the ledger is broken: {faults[0]}")
         for head in self._heads:
             self.counts["ledger heads found again"] += 1
             if head.seq and hashes.get(head.seq) != head.hash:
-                raise Broken(f"the ledger was rewritten: {head}")
+                raise Broken("e", f"the ledger was rewritten: {head}")
 
-    def other_fields(self, notes: Collection[tuple[str, str]]) -> None:
+    def other_fields(self) -> None:
         """What people wrote into other fields is still there."""
-        for contact, note in notes:
-            if contact in self.stage.psa.contacts and self.stage.psa.contacts[contact].note != note:
-                raise Broken(f"{contact}: the note was {note!r}")
+        for contact, others in self.stage.psa.others.items():
+            now = self.stage.psa.contacts.get(contact)
+            self.counts["contacts whose other fields were compared"] += now is not None
+            if now is not None and replace(now, consent=None) != others:
+                raise Broken("f", f"{contact}: people left {others}, now it is {now}")
 
     def _observed(self, connection: Connection) -> Observed:
         return Observed.of(entry for entry, _, _ in ledger.entries(connection))

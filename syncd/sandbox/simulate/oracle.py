@@ -49,7 +49,8 @@ def is_opt_out(item: Evidence) -> bool:
 def is_explicit(item: Evidence) -> bool:
     if not isinstance(item, Texted):
         return False
-    return item.decision == "opt_in" or (item.decision is None and item.intent is Intent.OPT_IN)
+    allowed = item.decision == "opt_in" and item.intent is not Intent.ORDINARY  # ordinary words stay what they are
+    return allowed or (item.decision is None and item.intent is Intent.OPT_IN)
 
 
 def waits(item: Evidence) -> bool:
@@ -91,7 +92,7 @@ def starts_conversation(
     company: CompanyHistory,
     rules: Rules,
 ) -> bool:
-    if not isinstance(text, Texted) or text.intent is not Intent.ORDINARY or text.decision is not None:
+    if not isinstance(text, Texted) or text.intent is not Intent.ORDINARY or text.decision not in (None, "opt_in"):
         return False
     tacit = rules.tacit
     if not text.starts or not tacit.enabled or not approved(company, text.at):

@@ -75,7 +75,6 @@ def _rest(stage: Stage, judge: Judge) -> None:
         for _ in range(REREADS):
             stage.work(POLLS)
             stage.clock.passed += POLL
-    notes = [(one, record.note) for one, record in stage.psa.contacts.items()]
     for _ in range(PASSES):
         stage.work(PIECES)
         with stage.undisturbed() as connection:
@@ -96,7 +95,7 @@ def _rest(stage: Stage, judge: Judge) -> None:
     stage.work(PIECES)
     judge.quiet(before)
     judge.ledger_holds()
-    judge.other_fields(notes)
+    judge.other_fields()
 
 
 def _alike(one: str | None, other: str | None) -> bool:

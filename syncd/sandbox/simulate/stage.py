@@ -44,7 +44,10 @@ class Killed(BaseException):
 
 
 class Broken(BaseException):
-    """Something that must hold does not: the seed has failed."""
+    """Something that must hold does not: the seed has failed. `law` is its letter in `judge`; z: a defect."""
+
+    def __init__(self, law: str, what: str) -> None:
+        super().__init__(f"({law}) {what}")
 
 
 class Time(Clock):
@@ -142,6 +145,7 @@ class Stage:
         self._outages: dict[str, float] = {}
         self._meanwhile: list[Event] = []
         self._active: set[str] = set()
+        self._just_started = False
 
     # --- what the vendors and the database ask of the world ----------------------------------------------
 
@@ -207,7 +211,7 @@ class Stage:
             except Killed:
                 self.start()
         if self.log.defects:
-            raise Broken(f"a defect: {self.log.defects[0]!r}") from self.log.defects[0]
+            raise Broken("z", f"a defect: {self.log.defects[0]!r}") from self.log.defects[0]
 
     def run(self, piece: str) -> None:
         """One piece of work, unless it is being done already: each has one thread."""
@@ -265,6 +269,9 @@ class Stage:
         pieces += [piece for piece in ("contacts", "companies") if dice.random() < 0.5]
         if dice.random() < 0.5:
             dice.shuffle(pieces)
+        if self._just_started:  # whatever waited is written as soon as it can be
+            pieces = ["urgent", "delivery", *pieces]
+            self._just_started = False
         self.work(pieces)
         for event in self._meanwhile:
             self.happens(event)
@@ -340,9 +347,12 @@ class Stage:
     def _psa_refuses(self, contact: str, yes: bool) -> None:
         (self.psa.refuses.add if yes else self.psa.refuses.discard)(contact)
 
-    def _restart(self) -> None:
-        if not self._active:
-            self.start()
+    def _stopped_and_started(self, line: Any, theirs: Any, words: str) -> None:
+        self.clock.passed += 1.0
+        self._text(line, theirs, "opt_out", words)
+        self.clock.passed += 60.0
+        self.start()
+        self._just_started = True
 
     def _review(self, which: float, decision: str) -> None:
         with self.undisturbed() as connection:

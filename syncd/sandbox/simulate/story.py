@@ -114,7 +114,8 @@ class Author:
             self._renamed,
             self._refuses,
             self._all_companies,
-            *[lambda: Event("restart")] * 2,
+            self._stopped,
+            self._stopped,
         )
         return self.dice.choice(choices)()
 
@@ -150,6 +151,11 @@ class Author:
         meant = self.dice.choice(("opt_out", "opt_out", "opt_in", "ordinary"))
         line = line if self.dice.random() < 0.7 else self.dice.choice(LINES)
         return Event("text", (line, theirs, meant, self.dice.choice(_BY_MEANING[meant])))
+
+    def _stopped(self) -> Event:
+        """The daemon is stopped for a while; somebody who opted in opts out meanwhile."""
+        text = self.dice.choice(self._opt_ins[-3:]) if self._opt_ins else self._text()
+        return Event("stopped and started", (*text.args[:2], self.dice.choice(_BY_MEANING["opt_out"])))
 
     def _state(self) -> CompanyState:
         return self.dice.choice((APPROVED, APPROVED, APPROVED, APPROVED, COMPANY_OUT, UNSET))

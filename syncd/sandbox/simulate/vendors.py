@@ -189,7 +189,8 @@ class Edit:
 class Psa:
     """The PSA itself: its records, and who did what.
 
-    `ever` holds each company, with numbers, that a contact ever had.
+    ever:   each company, with numbers, that a contact ever had
+    others: what people left in all fields but ours
     """
 
     world: World
@@ -199,6 +200,7 @@ class Psa:
     renamed: bool = False  # the approval field of companies goes by another name: nobody can read it
     refuses: set[str] = field(default_factory=set)
     ever: dict[str, set[tuple[str | None, tuple[str, ...]]]] = field(default_factory=dict)
+    others: dict[str, Record] = field(default_factory=dict)
     before_write: Callable[[str, Consent], None] = lambda *_: None
     _old: dict[str, tuple[datetime, Record]] = field(default_factory=dict)
 
@@ -223,6 +225,7 @@ class Psa:
     def person(self, contact: str, **values: Any) -> None:
         """A person edits a contact."""
         record = self.contacts[contact] = replace(self.contacts[contact], **values)
+        self.others[contact] = replace(record, consent=None)
         self.ever.setdefault(contact, set()).add((record.company, tuple(sorted(record.numbers))))
         if "consent" in values:
             self._old.pop(contact, None)

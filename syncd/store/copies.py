@@ -1,0 +1,145 @@
+"""Copies of a database: taking one while the daemon runs, judging one, and making one ready to go on with.
+
+SQLite's own backup call copies the pages of one moment, held by a read transaction, from a connection that was
+opened read-only and so never checkpoints (`syncd.store.database` tells why that matters). The writer goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from syncd.errors import ConfigProblem, StoreUnavailable
+from syncd.model import Consent
+from syncd.plan import Mirror
+from syncd.store import ledger
+from syncd.store.database import Database, Locked, ProcessLock, open_reading, quick_check
+from syncd.store.evidence import mirror_columns
+from syncd.store.ledger import GENESIS, Fault, Head
+from syncd.store.schema import contacts
+
+# Files that may stand beside a database and belong to it.
+COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a database file is worth.
+
+    head:    where its ledger ends; seq 0 without entries, or where they cannot be read
+    damage:  what SQLite finds wrong with the file; None: nothing
+    faults:  where the chain of the ledger is broken
+    """
+
+    head: Head
+    damage: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether the file and the chain are both whole."""
+        return self.damage is None and not self.faults
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """`state.db` and `.lock` make `state.db.lock`."""
+    return path.with_name(path.name + suffix)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Database]:
+    """The database, to be read as a whole: beside a running daemon, or with the lock so that none starts.
+
+    Without a log file nobody has it open, and it is read as a file that does not change; that must then stay so.
+    Raises ConfigProblem where there is none, StoreUnavailable.
+    """
+    open_reading(f"sqlite:///{path}").close()  # says so when there is no database
+    lock = None
+    if not beside(path, "-wal").exists():
+        with contextlib.suppress(Locked):  # a daemon starts just now: then the log file is there as well
+            lock = ProcessLock(beside(path, ".lock"))
+    database = open_reading(f"sqlite:///{path}")
+    try:
+        yield database
+    finally:
+        database.close()
+        if lock:
+            lock.release()
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy the database of this moment into `target`, an empty file; raises StoreUnavailable, ConfigProblem."""
+    with reading(path) as database, database.begin() as connection:
+        source: Any = connection.connection.driver_connection
+        try:
+            # The target is nobody's yet: it is thrown away after a failure, and synced as a whole after success.
+            with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copied:
+                copied.execute("PRAGMA journal_mode=OFF")
+                copied.execute("PRAGMA synchronous=OFF")
+                source.backup(copied)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{path} could not be copied to {target}: {error}") from None
+
+
+def judge(path: Path) -> Judged:
+    """Read all of a database, file and ledger. Never raises for a damaged one, nor for a file that is none."""
+    try:
+        database = open_reading(f"sqlite:///{path}")
+        try:
+            with database.begin() as connection:
+                damage = quick_check(connection)
+                head, faults = ledger.verify(connection)
+        finally:
+            database.close()
+    except (StoreUnavailable, ConfigProblem) as error:
+        return Judged(Head(0, GENESIS), damage=str(error).removesuffix("; nothing of this step was stored"))
+    return Judged(head, damage, tuple(faults))
+
+
+def holds(path: Path, known: Head) -> bool:
+    """Whether the ledger in this sound file has that entry, or goes on from the very beginning."""
+    database = open_reading(f"sqlite:///{path}")
+    try:
+        with database.begin() as connection:
+            found = next(ledger.entries(connection, after=known.seq - 1, page=1), None)
+            return known.seq == 0 or (found is not None and found[2] == known.hash)
+    finally:
+        database.close()
+
+
+def fold(path: Path) -> None:
+    """Write what stands in the log file into the database, and remove the log. Call it with the lock only."""
+    database = Database(f"sqlite:///{path}")
+    with contextlib.suppress(StoreUnavailable), database.begin():
+        pass
+    database.close()
+
+
+def settle_in(path: Path, now: datetime, *, head: Head, replaced: Head | None, by: str) -> None:
+    """Make a copied database ready to go on with; note in its ledger that it was restored.
+
+    What is known of contacts is as old as the copy, so everybody is met as if for the first time: who shows *opted
+    out* then counts as opted out by staff at that moment, and who shows *opted in* proves nothing, for this
+    program may have written that after the copy was made. Nobody is written to before that.
+    """
+    database = Database(f"sqlite:///{path}")
+    try:
+        database.migrate()
+        with database.begin() as connection:
+            facts = {"head": str(head), "replaced": str(replaced) if replaced else None, "by": by}
+            ledger.append(connection, now, "restore", **facts)
+            _meet_again(connection)
+    finally:
+        database.close()
+
+
+def _meet_again(connection: Connection) -> None:
+    unmet = mirror_columns(Mirror(None, echoes=frozenset({Consent.OPTED_IN})))
+    connection.execute(update(contacts).values(unmet | {"gone": True}))
