@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from syncd import __version__, account, desk, keywords, show
+from syncd import __version__, account, backup, desk, keywords, logs, registry, show
 from syncd.clock import Clock
 from syncd.config import Config, load
-from syncd.daemon import Daemon, make_connector, make_lines, make_source, once, set_up_logs
+from syncd.daemon import Daemon, make_connector, make_lines, make_source, once, open_state, set_up_logs
 from syncd.errors import ConfigProblem, Permanent, StoreUnavailable, SyncdError
 from syncd.model import PhoneNumber, phone_numbers
 from syncd.store import ledger, overview
-from syncd.store.database import open_reading, open_writing
+from syncd.store.database import open_reading
 
-OK, USAGE, DATA, UNAVAILABLE, TRY_AGAIN, CONFIG = 0, 2, 65, 69, 75, 78
+OK, USAGE, DATA, UNAVAILABLE, DEFECT, NOT_WRITTEN, TRY_AGAIN, CONFIG = 0, 2, 65, 69, 70, 73, 75, 78
 
 DEFAULT_CONFIG = Path("/etc/syncd/syncd.yaml")
 
@@ -31,40 +32,64 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except ConfigProblem as problem:
-        for one in problem.problems:
-            print(f"syncd: {show.printable(str(one), 1000)}", file=sys.stderr)
+        _complain(show.printable(str(one), 1000) for one in problem.problems)
         return CONFIG
     except desk.NotDone as error:
         print(f"syncd: {error}", file=sys.stderr)
         return USAGE
-    except StoreUnavailable as error:
+    except backup.NotWritten as error:
         print(f"syncd: {error}", file=sys.stderr)
+        return NOT_WRITTEN
+    except backup.Damaged as error:
+        print(f"syncd: {error}", file=sys.stderr)
+        return DATA
+    except StoreUnavailable as error:
+        _complain([str(error)])
         return TRY_AGAIN
     except BrokenPipeError:  # `syncd ledger export | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001  our own bug; Python would print its words, and they may hold a secret
+        logs.tell_defect(error)
+        return DEFECT
+
+
+def _complain(problems: Iterable[str]) -> None:
+    """Say on standard error why it ends here; in the journal like every other line that needs a person."""
+    # systemd names device and inode of the stream: the variable alone is inherited by what writes elsewhere.
+    stream = os.fstat(2)
+    journal = os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+    if journal:
+        logs.set_up(json=True, level="info")
+    for problem in problems:
+        if journal:
+            logs.get().error("cannot start", problem=problem, alert=True)
+        else:
+            print(f"syncd: {problem}", file=sys.stderr)
 
 
 # --- the daemon ------------------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:
-    Daemon(options.config).run()
+    daemon = Daemon(options.config)
+    logs.catch_strays()
+    daemon.run()
     return OK
 
 
 def _once(options: argparse.Namespace) -> int:
     config = load(options.config)
     log = set_up_logs(config)
-    database = open_writing(config.store.url)
+    database = open_state(config, log)
     try:
         ended = once(config, database, Clock(), log)
     finally:
         database.close()
     for problem in ended.unreachable:
-        print(f"syncd: could not be reached: {problem}", file=sys.stderr)
+        print(f"syncd: could not be reached: {show.printable(problem, 1000)}", file=sys.stderr)
     if ended.unreachable:
         return UNAVAILABLE
     if ended.braked:
@@ -77,6 +102,9 @@ def _once(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     config = load(options.config)
     print(f"{options.config}: no problem found")
+    for offer in registry.available().values():
+        if offer.problem:  # never of the configured one: that is refused above
+            print(f"note  another connector cannot be used: {show.printable(offer.problem, 500)}")
     return _check_online(config) if options.online else OK
 
 
@@ -92,7 +120,7 @@ def _check_online(config: Config) -> int:
                 f"ok    PrimeVOX {line.number}: {len(found)} conversations", *remarks, sep="; " if remarks else ""
             )
         except SyncdError as error:
-            print(f"FAIL  PrimeVOX {line.number}: {error}")
+            print(f"FAIL  PrimeVOX {line.number}: {show.printable(str(error), 1000)}")
             worst = max(worst, CONFIG if isinstance(error, (ConfigProblem, Permanent)) else UNAVAILABLE)
     transport.close()
     psa, psa_transport = make_connector(config, clock, log)
@@ -101,7 +129,7 @@ def _check_online(config: Config) -> int:
         show.report(report, f"PSA: {config.psa.connector}")
         worst = max(worst, OK if report.passed else UNAVAILABLE if report.only_down else CONFIG)
     except SyncdError as error:
-        print(f"FAIL  PSA {config.psa.connector}: {error}")
+        print(f"FAIL  PSA {config.psa.connector}: {show.printable(str(error), 1000)}")
         worst = max(worst, CONFIG if isinstance(error, ConfigProblem) else UNAVAILABLE)
     finally:
         psa.close()
@@ -176,6 +204,29 @@ def _ledger_export(options: argparse.Namespace) -> int:
     return OK
 
 
+# --- keeping ---------------------------------------------------------------------------------------------
+
+
+def _backup(options: argparse.Namespace) -> int:
+    config = load(options.config, secrets=False)
+    found = backup.back_up(config.store.url, options.file)
+    for fault in found.faults:
+        print(f"FAULT  entry {fault.seq}: {fault.what}", file=sys.stderr)
+    state = "written, but the chain of its ledger is BROKEN" if found.faults else "written and verified"
+    print(f"{options.file}: {state}: {found.head.seq} entries, head {found.head}")
+    return DATA if found.faults else OK
+
+
+def _restore(options: argparse.Namespace) -> int:
+    config = load(options.config, secrets=False)
+    done = backup.restore(config.store.url, options.file, Clock().now(), by=_who(), force=options.force)
+    print(f"restored: {done.head.seq} entries, head {done.head}")
+    if done.kept:
+        print(f"what was there before is kept in {done.kept}")
+    print("start syncd again; it reads from PrimeVOX and the PSA what came since")
+    return OK
+
+
 # --- deciding --------------------------------------------------------------------------------------------
 
 
@@ -207,6 +258,8 @@ def _read(options: argparse.Namespace) -> int:
         print(json.dumps(facts) if options.json else f"{reading.intent}  (rule: {reading.rule})")
         return OK
     worst = OK
+    with contextlib.suppress(AttributeError):  # bytes that are no UTF-8 cost no other line its answer
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in sys.stdin:
         if not line.strip():
             continue
@@ -214,7 +267,7 @@ def _read(options: argparse.Namespace) -> int:
             text = json.loads(line)
             if not isinstance(text, str):
                 raise TypeError("not a JSON string")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             print(json.dumps({"error": str(error)}), flush=True)
             worst = USAGE
             continue
@@ -247,6 +300,13 @@ def _head(text: str) -> ledger.Head:
     if not seq.isdigit() or len(digest) != 64:
         raise argparse.ArgumentTypeError("a head looks like 1234:<64 hexadecimal digits>, as the log shows it")
     return ledger.Head(int(seq), digest)
+
+
+def _item(text: str) -> int:
+    item = int(text)
+    if not 0 < item < 2**63:  # the database counts no further
+        raise argparse.ArgumentTypeError("an item is a number that `syncd review list` shows")
+    return item
 
 
 def _port(text: str) -> tuple[str, int]:
@@ -285,7 +345,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = add(review, "list", _review_list, "what waits")
     listing.add_argument("--json", action="store_true")
     resolve = add(review, "resolve", _review_resolve, "decide what a text counts as")
-    resolve.add_argument("item", type=int, metavar="ITEM")
+    resolve.add_argument("item", type=_item, metavar="ITEM")
     resolve.add_argument("decision", choices=("opt_in", "opt_out", "nothing"))
 
     book = commands.add_parser("ledger", help="the evidence").add_subparsers(required=True)
@@ -301,6 +361,14 @@ def _parser() -> argparse.ArgumentParser:
 
     brake = commands.add_parser("brake", help="passes that are held").add_subparsers(required=True)
     add(brake, "release", _brake_release, "let a held pass go")
+
+    copy = add(commands, "backup", _backup, "copy the database into a new file, also while the daemon runs")
+    copy.add_argument("file", type=Path, metavar="FILE")
+    restore = add(commands, "restore", _restore, "put a backup into the database's place; stop the daemon first")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument(
+        "--force", action="store_true", help="also where the database there goes on after it; that one is kept"
+    )
 
     read = add(commands, "read", _read, "how a text would be read", config=False)
     read.add_argument("text", metavar="TEXT", help="the text, or - for JSON strings on standard input")

@@ -12,7 +12,7 @@ from typing import Any
 
 import schedule
 
-from syncd import __version__, desk, logs, registry
+from syncd import __version__, desk, logs, private, registry
 from syncd.clock import Clock
 from syncd.config import Config, load
 from syncd.connector import Connector, Shell
@@ -123,6 +123,13 @@ def set_up_logs(config: Config) -> Any:
     return logs.get()
 
 
+def open_state(config: Config, log: Any) -> Database:
+    """The database, to be written to, with its files closed to others. Raises ConfigProblem, StoreUnavailable."""
+    for found in private.close_state(config.store.url):
+        log.error("state is open to other users", file=str(found.path), next=found.advice, alert=True)
+    return open_writing(config.store.url)
+
+
 # --- once ------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +208,7 @@ class Daemon:
         self._path = path
         self._config = load(path)
         self._log = set_up_logs(self._config)
-        self._database = open_writing(self._config.store.url)
+        self._database = open_state(self._config, self._log)
         self._stop = threading.Event()
         self._reload = threading.Event()
         self._wake = threading.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import threading
 from typing import Any, Self
 
@@ -165,8 +166,18 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """A transport adapter of `requests` whose connections obey the `Deadline` of their thread."""
+    """A transport adapter of `requests` whose connections obey the `Deadline` of their thread.
+
+    With `tls` they trust the authorities that this machine trusts, so that an administrator can add one, and those
+    that come with `requests`, which adds them by itself.
+    """
+
+    def __init__(self, *, tls: bool, pool_maxsize: int) -> None:
+        # TLS 1.2 or newer. OpenSSL knows where this machine keeps its authorities; SSL_CERT_FILE names another
+        # place. Not made where it is not needed: it takes as long as a hundred calls.
+        self._tls: dict[str, Any] = {"ssl_context": ssl.create_default_context()} if tls else {}
+        super().__init__(pool_maxsize=pool_maxsize)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **(kwargs | self._tls))
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

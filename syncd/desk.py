@@ -16,7 +16,7 @@ from syncd.clock import Clock
 from syncd.directory import release_brake
 from syncd.errors import StoreUnavailable, SyncdError
 from syncd.model import Intent
-from syncd.store import database, evidence, ledger
+from syncd.store import database, evidence, ledger, mirror
 from syncd.store.database import Connection
 
 # How long a command waits for the daemon (seconds).
@@ -36,10 +36,11 @@ def carry_out(connection: Connection, clock: Clock, wish: dict[str, Any]) -> str
         case "review":
             return _resolve(connection, clock, int(wish["seq"]), str(wish["decision"]), str(wish["by"]))
         case "release":
-            released = release_brake(connection, clock.now(), str(wish["by"]))
-            if not released:
+            release_brake(connection, clock.now(), str(wish["by"]))
+            held = mirror.braked(connection).values()  # released by now, or before by a wish whose answer was lost
+            if not held:
                 raise NotDone("no brake is on")
-            return "released, and carried out at the next pass: " + "; ".join(released)
+            return "released, and carried out at the next pass: " + "; ".join(one["detail"] for one in held)
         case other:
             raise NotDone(f"unknown wish {other!r}")
 
@@ -52,6 +53,9 @@ def _resolve(connection: Connection, clock: Clock, seq: int, decision: str, by: 
         raise NotDone(f"ledger entry {seq} is no text; see `syncd review list`")
     if intent is Intent.OPT_OUT:
         raise NotDone(f"ledger entry {seq} is a clear opt-out; nobody can decide it away, a later #Go lifts it")
+    if (standing := evidence.decision_on(connection, seq)) and standing.decision == decision:
+        # Whoever was killed before hearing the answer asks again: one decision is one entry.
+        return f"text {seq} of {number} counts as {decision} already (ledger entry {standing.decided})"
     decided = ledger.append(connection, clock.now(), "review", number=number, of=seq, decision=decision, by=by)
     evidence.save_decision(connection, seq, decision, decided)
     evidence.mark_stale(connection, [number])

@@ -23,6 +23,16 @@ class SyncdError(Exception):
         self.contact = contact
 
 
+def told(error: Exception) -> str:
+    """What may be stored and shown of an exception. Only the words of ours are known to hold no secret.
+
+    The log tells the rest: there secrets are taken out.
+    """
+    if isinstance(error, SyncdError):
+        return str(error) or type(error).__name__
+    return f"a defect of syncd ({type(error).__name__}); see the log"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that the admin must edit: where it is, what is wrong, and what to do about it."""

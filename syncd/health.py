@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from syncd.clock import Clock
-from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, ShapeChanged, SyncdError, Transient
+from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, ShapeChanged, SyncdError, Transient, told
 from syncd.plan import retry_in
 
 AUTH_PAUSE = 300.0
@@ -104,7 +104,7 @@ class Health:
         elif isinstance(error, ConfigProblem):  # an edit is needed: no hurry, but it heals without a restart
             failures = max(failures, 5)
         self._next = self._clock.monotonic() + retry_in(failures, self._interval, asked)
-        self.error = str(error) or type(error).__name__
+        self.error = told(error)
         self.unreachable = isinstance(error, (Transient, AuthRefused, ShapeChanged))
         kind = Transient if isinstance(error, Ambiguous) else type(error)
         if kind is not self._kind:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html.entities import codepoint2name
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
@@ -28,6 +30,7 @@ from syncd import __version__
 from syncd.clock import Clock
 from syncd.deadline import Deadline, DeadlineAdapter
 from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, Permanent, ShapeChanged, Stopping, Transient
+from syncd.model import visible
 from syncd.pace import Limits, Pace
 
 __all__ = ["Answer", "Client", "Limits", "Transport", "before_sending", "checked_base_url"]
@@ -38,12 +41,14 @@ before_sending: ContextVar[Callable[[], None] | None] = ContextVar("before_sendi
 
 LONGEST_RETRY_AFTER = 900.0
 _CHUNK = 65_536
+_TELLING = 256  # by so many characters a secret is recognised; what follows them is hidden with them
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer. `what` names the request in messages ("GET /V1.0/Contacts/7"), without its query.
 
+    `headers` of an answer that came over a line are looked up without regard to case.
     `hidden` are the secrets of the request; a server that repeats them on its error page gets them no further.
     """
 
@@ -88,34 +93,56 @@ class Answer:
 
     def retry_after(self) -> float | None:
         """Seconds that the service asks us to wait (1 to 900), or None where it says nothing usable."""
-        raw = next((v for k, v in self.headers.items() if k.lower() == "retry-after"), "").strip()
-        seconds: float
-        if re.fullmatch(r"-?\d{1,12}(\.\d+)?", raw):
+        raw = self._header("retry-after")
+        if re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", raw):
             seconds = float(raw)
         else:
-            try:
-                then = email.utils.parsedate_to_datetime(raw)
-                # Both ends of this difference are the server's clock where it sends one, so ours may be wrong.
-                date = next((v for k, v in self.headers.items() if k.lower() == "date"), "")
-                seconds = (then - email.utils.parsedate_to_datetime(date)).total_seconds()
-            except (ValueError, TypeError):
+            # Both ends of this difference are the server's clock where it sends one, so ours may be wrong.
+            then, now = _moment(raw), _moment(self._header("date"))
+            if then is None or now is None or (then.tzinfo is None) != (now.tzinfo is None):
                 return None
+            seconds = (then - now).total_seconds()
         return min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
+
+    def date(self) -> datetime | None:
+        """The service's own time, with its zone, from the Date header; None: none that can be read."""
+        moment = _moment(self._header("date"))
+        return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+    def _header(self, name: str) -> str:
+        return next((value for key, value in self.headers.items() if key.lower() == name), "").strip()
+
+
+def _moment(text: str) -> datetime | None:
+    """A date as HTTP writes it; without a zone where it says "-0000"."""
+    try:
+        return email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # a year, or an offset, of twenty digits
+        return None
+
+
+# Host and port as every parser reads them alike: plain ASCII without user names, escapes, zones or foreign dots.
+_PLACE = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
 def checked_base_url(url: str) -> str:
     """The URL without its trailing slash, if we may send credentials there; else ValueError says why not."""
-    parts = urlsplit(url.strip())
+    url = url.strip()
+    if not url.isascii():
+        raise ValueError("must be written in plain letters (a host with others in its xn-- form)")
+    parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("must be https (http is for loopback addresses only)")
-    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\\]", url.strip()):
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\\]", url) or not url.isprintable():
         raise ValueError("must be a URL such as https://host.example")
     if parts.port == 0:  # reading it also refuses ports that are none
         raise ValueError("must not name port 0")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if re.search("[@?#]", url):
         raise ValueError("must hold neither credentials nor a query")
-    return url.strip().rstrip("/")
+    if not _PLACE.fullmatch(parts.netloc):
+        raise ValueError("must name a host such as host.example, and nothing around it")
+    return url.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
@@ -199,7 +226,9 @@ class Client:
         self._session.headers.update(headers)
         # What a connector puts into headers may be a credential, and a server may repeat it in an error.
         self._told = secrets + tuple(value for value in headers.values() if len(value) >= 8)
-        adapter = DeadlineAdapter(pool_maxsize=max(8, pace.limits.concurrency))
+        adapter = DeadlineAdapter(
+            tls=base_url.casefold().startswith("https"), pool_maxsize=max(8, pace.limits.concurrency)
+        )
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -304,7 +333,7 @@ class Client:
                 content += chunk
                 if len(content) > self._max_bytes:
                     raise _TooLarge(f"{what}: the answer is larger than {self._max_bytes} bytes")
-            return Answer(what, response.status_code, dict(response.headers), bytes(content), hidden)
+            return Answer(what, response.status_code, response.headers, bytes(content), hidden)
 
     def _refuse_redirect(self, answer: Answer) -> Answer:
         if 300 <= answer.status < 400:
@@ -319,7 +348,7 @@ class Client:
         if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)) and not deadline.began:
             return Permanent(f"{what}: not sent: the request holds something that cannot be sent")
         if deadline.unsent and isinstance(error, requests.exceptions.SSLError) and not deadline.passed:
-            return Transient(f"{what}: the TLS connection was refused: certificate or protocol not accepted")
+            return Transient(f"{what}: {_refusal_of_tls(error)}; nothing was sent")
         if deadline.unsent or _never_left(error):
             return Transient(f"{what}: no connection to the service")
         lost = f"no complete answer within {deadline.seconds:g} s" if deadline.passed else "the connection broke"
@@ -338,7 +367,9 @@ def _refuse_constant(name: str) -> NoReturn:
 def _without(text: str, secrets: tuple[str, ...]) -> str:
     """The text without these secrets, plain or in the disguises in which a server may repeat them."""
     for secret in filter(None, secrets):
-        text = re.sub("".join(map(_in_any_disguise, secret)), "***", text, flags=re.IGNORECASE)
+        # A service may hand out a token, or an ETag, of any length, and each character makes the pattern dearer.
+        pattern = "".join(map(_in_any_disguise, secret[:_TELLING])) + (r"\S*" if len(secret) > _TELLING else "")
+        text = re.sub(pattern, "***", text, flags=re.IGNORECASE)
     return text
 
 
@@ -347,6 +378,31 @@ def _in_any_disguise(char: str) -> str:
     percent = "".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "replace"))
     entity = f"&(?:amp;)*(?:#0*{ord(char)}|#x0*{ord(char):x}|{codepoint2name.get(ord(char), 'apos')});"
     return rf"\\{{0,8}}(?:{re.escape(char)}|{percent}|{entity}|u{ord(char):04x})"
+
+
+# What to do about a certificate, by the number that OpenSSL gives to what is wrong with it.
+_NOT_OF_TODAY = "have it renewed there, and look whether this machine's clock is right"
+_NOBODY_VOUCHES = "if an authority of your own issued it, add that to those this machine trusts (see the README)"
+_ADVICE = {
+    **dict.fromkeys((9, 10), _NOT_OF_TODAY),
+    **dict.fromkeys((2, 18, 19, 20, 21), _NOBODY_VOUCHES),
+    **dict.fromkeys((62, 64), "is the host in the base URL the one that it was issued for?"),
+}
+
+
+def _refusal_of_tls(error: BaseException) -> str:
+    """Why the TLS connection did not come about, and what to do, in an operator's words."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ssl.SSLCertVerificationError):
+            advice = _ADVICE.get(one.verify_code, "have it replaced there")
+            return f"the service's TLS certificate was refused: {visible(one.verify_message)[:200]}; {advice}"
+        if isinstance(one, BaseException) and one not in seen:
+            seen.append(one)
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return "the TLS connection was refused: does TLS 1.2 or newer run on that port, and is the base URL right?"
 
 
 class _Broken(Transient):

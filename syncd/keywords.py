@@ -8,18 +8,20 @@ to a human; and support traffic that merely contains "stop" or "cancel" is *ordi
 
 The page is read from top to bottom as a text is: take out what the writer did not write (attachments,
 quoted history, signatures), bring the rest into one spelling, then look for a tapback, a configured command,
-a keyword standing alone, a machine's text, and last for plain language (`syncd.phrases`).
+a keyword standing alone, a machine's text, plain language (`syncd.phrases`, `syncd.tongues`), and last for any
+doubt that a person should look at (`syncd.doubts`).
 """
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from syncd import phrases
+from syncd import doubts, phrases, tongues
 from syncd.model import Intent
-from syncd.wording import RUN, TAPBACK, clean, is_typo, one_spelling, own_words, phrase
+from syncd.notation import pattern, phrase
+from syncd.wording import RUN, TAPBACK, clean, is_typo, one_spelling, own_words
 
-RULES_VERSION = "1"  # stored with each piece of evidence; bump it when any reading may change
+RULES_VERSION = "2"  # stored with each piece of evidence; bump it when any reading may change
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,9 @@ def _set(words: str) -> frozenset[str]:
 # The federal list and the carriers', then the same words in French and Spanish, as Canada and Miami text them.
 _OUT_WORDS = _set("""
     stop quit end revoke optout cancel unsubscribe stopall optoutall unsubscribeall unsub remove exit dnc
+    cease desist
     arret arrete arretez arreter desabonner desabonnement desinscrire desinscription
-    parar pare alto detener detente desuscribir desuscribirme cancelar
+    parar pare alto detener detente desuscribir desuscribirme cancelar baja
 """)
 _IN_WORDS = _set("start unstop optin subscribe")
 _HELP_WORDS = _set("help info aide ayuda informacion information")
@@ -96,7 +99,8 @@ _FIRMLY_OUT = _set("stop unsubscribe optout cancel end quit")
 _NOT_BOB = re.compile(  # needs the capital: "this is not Bob" against "this is not working"
     r"(?:^|[.!?,\n] ?)(?:(?:hi|no|sorry|hello|hey),? )?(?:(?:this|it)(?: is|['’]?s)?|i['’]?m|i am)?"
     r" ?(?:no (?-i:[A-Z][a-z]+) (?:here|at this number|lives here)(?:[.!]|$)"
-    r"|(?:not|isn['’]?t) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s))",
+    r"|(?:not|isn['’]?t) (?-i:[A-Z][a-z]+)(?:,| anymore|[.!]|$|['’]s)"
+    r"|(?:you|u|you've)(?: have| got)* (?:the )?wrong (?-i:[A-Z][a-z]+)(?:[.!,]|$))",
     re.IGNORECASE,
 )
 _REFUSING = frozenset("🛑⛔🚫✋🤚🖐🙅🖕❌❎✖👎🔕🔇🙊📵🚷⏹")  # emoji that may mean "no" when nothing else is said
@@ -142,23 +146,34 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
     joking = bool(phrases.TAKEN_BACK.search(words) or _JOKING.intersection(own))
     if reading := _command(words, known) or _keyword(words, joking, known):
         return reading
-    if _MACHINE.search(words) or (_FOOTER.search(words) and not _asks(words)):
+    if _MACHINE.search(words):
         return Reading(Intent.ORDINARY, "auto-reply")
-    if reading := _plain_request(words, joking):
-        plain = vocabulary.plain_language_opt_out
-        return reading if plain else Reading(Intent.UNCLEAR, reading.rule)
-    if phrases.KEEP_TEXTING.search(words):  # "don't unsubscribe me": no doubt about it
-        return Reading(Intent.ORDINARY, "words")
-    for rule, pattern in phrases.DOUBTS:
-        if pattern.search(words) and not (rule in phrases.ABOUT_PRODUCTS and phrases.PRODUCTS.search(words)):
+    apart, footers = _FOOTER.subn(" .", words)  # "Reply STOP to opt out": quoted by a person, or below advertising
+    reading = _plain_request(apart, joking) or (_keyword(apart, joking, known) if footers else None)
+    last = _last_word(words, own, joking)
+    if last and last.intent is Intent.OPT_OUT:
+        reading = last
+    if reading:
+        certain = vocabulary.plain_language_opt_out or reading.rule == "keyword"
+        return reading if certain else Reading(Intent.UNCLEAR, reading.rule)
+    if footers and not _asks(words) and not re.search(r" (?:i|my|me)(?!\S)", apart):
+        return Reading(Intent.ORDINARY, "auto-reply")
+    if not phrases.KEEP_TEXTING.search(words):  # "don't unsubscribe me": no doubt about it
+        if rule := _doubt(words, own):
             return Reading(Intent.UNCLEAR, rule)
-    if _NOT_BOB.search(own):
-        return Reading(Intent.UNCLEAR, "wrong-person")
-    if phrases.REFUSAL_NEAR_TEXTS.search(words) and not phrases.SUPPORT.search(words):
-        return Reading(Intent.UNCLEAR, "refusal-near-texts")
-    if _on_its_own_line(own):
-        return Reading(Intent.UNCLEAR, "keyword-on-a-line")
+        if last:
+            return last
     return Reading(Intent.ORDINARY, _kind_of_ordinary(words))
+
+
+def _doubt(words: str, own: str) -> str | None:
+    """The rule that puts a text without a certain request in doubt."""
+    for rule, said in doubts.DOUBTS:
+        if said.search(words) and not (rule in doubts.ABOUT_PRODUCTS and doubts.PRODUCTS.search(words)):
+            return rule
+    if _NOT_BOB.search(own):
+        return "wrong-person"
+    return doubts.caught(words) or ("keyword-on-a-line" if _on_its_own_line(own) else None)
 
 
 def _kind_of_ordinary(words: str) -> str:
@@ -169,7 +184,7 @@ def _kind_of_ordinary(words: str) -> str:
 
 # --- Texts that no person typed --------------------------------------------------------------------
 
-_MACHINE = phrases.pattern(r"""
+_MACHINE = pattern(r"""
     autoreply|autoresponse|autoresponder|auto (reply|response|responder)|(auto|automatic|automated) text reply
     (automatic|automated) (reply|response|message|text|answer|notice|notification)|this is an? automat\w+
     respuesta automatica|reponse automatique
@@ -177,10 +192,9 @@ _MACHINE = phrases.pattern(r"""
         added to|resubscribed)
     you (will|ll) (not|no longer) (receive|get|be (contacted|receive|texted))|you will receive no
     no (more|further) messages will be sent
-    (this|the|that|your) [\w+] [\w+] (number|line|mailbox|inbox|account|phone|service|address|subscriber|
-        recipient) (you are \w+|you have \w+|you \w+)* (does not|doesnt|cannot|cant|is not|isnt|is unable to|no
-        longer) [able to] (accept|accepts|receive|monitored|support|supports|in service|configured|equipped|
-        reachable)
+    (this|the|that|your) [\w+] [\w+] (number|line|mailbox|inbox|account|phone|service|address|subscriber|recipient)
+        (you are \w+|you have \w+|you \w+)* (does not|doesnt|cannot|cant|is not|isnt|is unable to|no longer) [able
+        to] (accept|accepts|receive|monitored|support|supports|in service|configured|equipped|reachable)
     (please)* dont reply to this
     (not|could not be|couldnt be|cannot be|failed to be|was not|wasnt) (delivered|sent) (to|\.)
     undeliverable|undelivered|delivery (failed|failure|status|receipt)|message blocking|unable to deliver
@@ -190,7 +204,7 @@ _MACHINE = phrases.pattern(r"""
     thanks for (texting|contacting|messaging|subscribing to) \w+ \w+ (\.|,|we|our|text|reply|\w+)
     dont disturb while driving|with dont disturb
 """)
-_FOOTER = phrases.pattern(r"""
+_FOOTER = pattern(r"""
     # "Reply STOP to opt out" below somebody's advertising
     (reply|text|send|respond|rply|type|txtng) (with|back|the word)* (stop|unsubscribe|end|optout|quit|cancel|unsub|
         remove|arret|out) [to \d+] (to|2|for|4|and|if|for) \w+
@@ -200,7 +214,7 @@ _FOOTER = phrases.pattern(r"""
     (reply|text|send|respond) (stop|unsubscribe) to \d+|unsubscribe (at|here|url)
     (reply|text|send) (stop|go|start|yes) (to|for) (optin|subscribe|join|\w+)
 """)
-_AWAY = phrases.pattern(
+_AWAY = pattern(
     r"""
     i am (currently)* (driving|out of [the] office|away from|on (vacation|leave|annual leave|pto)|unable to|not
         available|unavailable)
@@ -213,25 +227,7 @@ _AWAY = phrases.pattern(
 # --- Around a keyword or a command -----------------------------------------------------------------
 
 _POLITELY, _INSISTENTLY, _LAUGHING = (re.compile(phrase(name)) for name in ("POLITE", "INSISTING", "LAUGHING"))
-_REASON = phrases.pattern(r"""
-    this is the wrong number|[you have] [the] wrong (number|person)|not interested|i (dont|no longer) work (there|
-        here|for them) [anymore]|who is this
-    i (did not|didnt|never) (sign|signed|ask|asked|consent|consented|agree|agreed|subscribe|subscribed|requested)
-        [up] [(for|to)] [(this|these|receive|get|be texted|any of this|your)] [texts]|i dont (want|need) (this|
-        these)
-    (i dont|idk|dont|i do not) know (who (you are|this is)|you|this number)|[no idea] who are you|i have no idea
-        who (this|you) (is|are)|this is (my [\w+] (phone|cell|number)|harassment|annoying|ridiculous|spam|getting
-        old)
-    (new|changed|switched) (job|jobs|phone|number)|i (left|quit|retired|have left|have retired)|i am retired
-    (i am)* (sick|tired|fed up|done) (of|with) (this|these|your|all)* (texts|texting|messages|this|it|you)
-    [(i|idk|i am not sure)] [dont know] (why|how) (am i|i am|did i|i|did you|you) (keep)* (getting|get|got|on)
-        (on)* (these|this|this list|your list|my number|texts|my info)
-    who (are you|is this)|did you not (get|see|read) (my|the)
-    i (hate|dont like) (this|these|texts|these texts)|(screw|fuck) (you|off|this)|shut up|stfu|nothing personal
-    i am not (a customer|your customer|a client|your client)|(once|how many times)
-    leave me alone|i am not interested|i moved [away]|why (are|do) you [(still|keep)] texting me
-""")
-_CORRECTED = phrases.pattern(
+_CORRECTED = pattern(
     "    not|no wait|wait|actually|instead|i meant|i mean|meant|undo|nevermind|oops|un|scratch that"
 )
 # The keyword with words of our own instruction: "Reply STOP", "STOP to opt out".
@@ -255,6 +251,19 @@ _AFTER_OPT_OUT = re.compile(
 )
 
 
+# A keyword as the last word, unless the word before governs it: "hit stop", "the bus stop", "it will not stop".
+_GOVERNING = """
+    says to it wont doesnt cant dont didnt hit press pressed reply text send say said type the a full non will not
+    never no and or start started bus they he she that which would should could must we i you pit truck metro train
+    tram station terminal rest next last first final every each one shop its your our my his her their please
+"""
+_LAST_WORD = re.compile(
+    "".join(rf"(?<! {word})" for word in _GOVERNING.split())
+    + rf"(?<=\w) (?:stop|stopall|unsubscribe|unsub|optout){phrase('KINDLY')}{{0,3}}(?: [.!])*$"
+)
+_CAPITALS = re.compile(
+    r"\W(?:STOP|STOPALL|UNSUBSCRIBE|UNSUB|OPT[ -]?OUT)\W{0,5}(?i:(?:thanks?|thank you|please|pls)\W{0,5})?\Z"
+)
 _APART = re.compile(phrase("(POLITE|just)* (stop|unsubscribe|optout|remove (me|us)|unsub) (POLITE|now)*"))
 
 
@@ -319,19 +328,18 @@ def _slipped(word: str, command: str) -> bool:
 
 
 def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
-    """A keyword with nothing around it but politeness, insistence, a reason, or itself again."""
+    """A keyword with nothing around it but politeness, insistence, or itself again."""
     asked = words.endswith("?")
     text = re.sub(r" [,.!?](?!\S)|#", "", words)
     text = re.sub(r"( \S{1,30})(?:\1(?!\S))+", r"\1", text)  # "STOP STOP STOP"
     if len(text) > 200:
         return None
-    if text.strip() in known.out_words:
+    if text.strip() in known.out_words | {"no mas"}:
         return Reading(Intent.OPT_OUT, "keyword")
     if text.strip() in known.in_words and not asked:
         return Reading(Intent.OPT_IN, "keyword")
     text, me = re.subn(r"( (?:unsubscribe|optout|remove|unsub|subscribe|optin)) (?:me|us)(?!\S)", r"\1", text)
     text = re.sub(r"( (?:stop|optout|unsubscribe)) all(?!\S)", r"\1", text)
-    text, reasons = _REASON.subn("", text)
     text, laughs = _LAUGHING.subn("", text)
     text, copied = _COPIED.subn("", text)
     text, polite = _POLITELY.subn("", text)
@@ -348,18 +356,17 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
     if (outs and ins) or (outs and corrected):
         return Reading(Intent.UNCLEAR, "conflict")
     if outs:
-        at_work = (insisting or reasons) and not me and outs <= _TO_A_TECHNICIAN
+        at_work = insisting and not me and outs <= _TO_A_TECHNICIAN
         if at_work or ((polite or copied) and outs <= _ABOUT_WORK):
             return Reading(Intent.UNCLEAR, "object-unclear")
-        doubt = "joking" if joking or laughs else "question" if asked and (insisting or polite) else None
+        puzzled = asked and (insisting or polite) and not phrases.TAG_QUESTION.search(words)
+        doubt = "joking" if joking or laughs else "question" if puzzled else None
         return Reading(Intent.UNCLEAR, doubt) if doubt else Reading(Intent.OPT_OUT, "keyword")
     if ins:  # never from a doubtful text; "please start" may be about the work
-        doubtful = asked or helps or copied or insisting or corrected or reasons or laughs or len(ins) > 1
+        doubtful = asked or helps or copied or insisting or corrected or laughs or len(ins) > 1
         doubtful = doubtful or (polite and ins == {"start"})
         return Reading(Intent.UNCLEAR, "opt-in-in-doubt") if doubtful else Reading(Intent.OPT_IN, "keyword")
-    return (
-        None if insisting or reasons or corrected else Reading(Intent.HELP, "keyword")
-    )  # "help me" is a support request
+    return None if insisting or corrected else Reading(Intent.HELP, "keyword")  # "help me" is a support request
 
 
 # --- Plain language --------------------------------------------------------------------------------
@@ -367,18 +374,46 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
 
 def _plain_request(words: str, joking: bool) -> Reading | None:
     """A revocation in plain words: certain if one phrase is the writer's own request and goes all the way."""
-    for rule, pattern in (("threat", phrases.OR_ELSE), ("asked-before", phrases.MISSED)):
-        if pattern.search(words):
+    for rule, said in (("threat", phrases.OR_ELSE), ("asked-before", phrases.MISSED)):
+        if said.search(words):
             return Reading(Intent.UNCLEAR if joking else Intent.OPT_OUT, rule)
     doubt: Reading | None = None
-    for rule, pattern in phrases.ASKED:
-        for match in pattern.finditer(words):
+    for rule, asked in phrases.ASKED + tongues.ASKED + phrases.NAMELESS:
+        for match in asked.finditer(words):
             intent = _weigh(rule, match[0], *_sentence_around(words, match))
+            if rule in phrases.NAMED_BESIDE and intent is not Intent.ORDINARY:
+                rest = f"{words[: match.start()]} . {words[match.end() :]}"
+                intent = _in_context(rule, match[0], intent, rest, joking)
             if intent is Intent.OPT_OUT and not joking:
-                return Reading(Intent.OPT_OUT, rule)
+                keyword = rule == "by-itself" and match[0].strip() in _OUT_WORDS
+                return Reading(Intent.OPT_OUT, "keyword" if keyword else rule)
             if intent is not Intent.ORDINARY:
                 doubt = doubt or Reading(Intent.UNCLEAR, f"{rule}-in-doubt")
     return doubt
+
+
+def _last_word(words: str, own: str, joking: bool) -> Reading | None:
+    """ "Not interested STOP": our instruction makes it the last word, and phones put no full stop before it."""
+    last = _LAST_WORD.search(words)
+    spelt_as_told = _CAPITALS.search(own[-60:]) and re.search("[a-z]", own)
+    at_work = phrases.WORK.search(words)
+    if not last or (at_work and not spelt_as_told):
+        return None
+    before = words[: last.start()]
+    refusing = phrases.NAMED_BESIDE["by-itself"].search(before) or before.startswith(" no ")
+    sure = refusing and spelt_as_told and not at_work and not joking
+    return Reading(Intent.OPT_OUT if sure else Intent.UNCLEAR, "last-word")
+
+
+def _in_context(rule: str, said: str, intent: Intent, rest: str, joking: bool) -> Intent:
+    """What a request that names nothing ("please stop") means beside ``rest``, the other words of its text."""
+    about_us = phrases.NAMED_BESIDE[rule].search(rest)
+    if phrases.WORK.search(rest) or (joking and not about_us):
+        return Intent.UNCLEAR if about_us else Intent.ORDINARY
+    if about_us:
+        return intent
+    alone = rule == "by-itself" or (len(rest.split()) < 14 and phrases.SEVERAL.search(said))
+    return Intent.UNCLEAR if alone else Intent.ORDINARY
 
 
 def _weigh(rule: str, said: str, before: str, after: str) -> Intent:
@@ -410,10 +445,18 @@ def _weigh(rule: str, said: str, before: str, after: str) -> Intent:
         return Intent.UNCLEAR
     if not goes_all_the_way and not about_texts:  # "take me off the on-call rota"
         return Intent.ORDINARY
-    if not goes_all_the_way or phrases.NARROWED.search(after) or phrases.AT_TIMES.search(before):
+    if not goes_all_the_way or phrases.AT_TIMES.search(before) or phrases.PASSING.search(after):
         return Intent.UNCLEAR
-    asked = (phrases.ASKING.match(before) or "?" in after) and not phrases.POLITELY_ASKING.search(before)
-    return Intent.UNCLEAR if asked else Intent.OPT_OUT
+    if phrases.NARROWED.search(_beginning(after, goes_all_the_way.end())):
+        return Intent.UNCLEAR
+    asked = phrases.ASKING.match(before) or ("?" in after and not phrases.TAG_QUESTION.search(after))
+    politely = phrases.POLITELY_ASKING.search(before + said)
+    return Intent.UNCLEAR if asked and not politely else Intent.OPT_OUT
+
+
+def _beginning(after: str, end: int) -> str:
+    """``after`` up to ``end`` and three words more: what still belongs to the request, and not to its reason."""
+    return after[:end] + "".join(re.findall(r" \S+", after[end:])[:3])
 
 
 def _sentence_around(words: str, match: re.Match[str]) -> tuple[str, str]:

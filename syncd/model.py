@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -65,6 +66,20 @@ def party(raw: str) -> str:
 def storable(text: str) -> str:
     """The text with what no database takes, lone surrogates and NUL, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def visible(text: str, keep: str = "") -> str:
+    """The text with everything that a terminal obeys, or nobody sees, as a middle dot, but what is to be kept.
+
+    That is every control, format, surrogate, private and unassigned character, marks that turn the direction of a
+    line among them, and the separators of lines and paragraphs. Blanks of other widths become plain ones.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else " " if unicodedata.category(char) == "Zs" else "·"
+        for char in text
+    )
 
 
 class Intent(StrEnum):

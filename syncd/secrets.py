@@ -6,8 +6,10 @@ Messages name the reference, never what it led to, and never a literal that stoo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import resource
 import stat
 from pathlib import Path
 
@@ -44,6 +46,8 @@ class Vault:
     def __init__(self, folder: Path, *, reading: bool = True) -> None:
         self._folder = folder / "credentials"
         self._reading = reading
+        if reading:
+            _keep_out_of_core_files()
 
     def resolve(self, reference: object, name: str) -> str:
         """The secret behind a reference; BadSecret tells what to do. `name` is a good name for the credential."""
@@ -73,6 +77,8 @@ class Vault:
         if not given:
             self._refuse_open(self._folder, "0700")
             return self._file(self._folder / name, private=False)
+        # systemd hands over copies; where they came from may lie open all the same.
+        self._refuse_open(self._folder, "0700")
         places = [Path(given) / name, Path(given) / (SYSTEMD_PREFIX + name)]
         for place in places:
             if _is_there(place):
@@ -124,6 +130,12 @@ class Vault:
             return  # the reader finds better words
         if reachable:
             raise BadSecret(f"{path} is open to other users; run: chmod {mode} {path}")
+
+
+def _keep_out_of_core_files() -> None:
+    """Let a crash of this process write no core file: its memory is about to hold secrets."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _is_there(path: Path) -> bool:

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.connector import Grade, Report
+from syncd.model import visible
 
 CONSENT = {"opted_in": "opted in", "opted_out": "opted out", None: "–"}
 _COLOUR = {"opted_in": "green", "opted_out": "red"}
@@ -25,16 +25,25 @@ EXPORTED: tuple[str, ...] = (
 )
 
 
+# Accents upon accents grow over the lines above; no language stacks more than three.
+_ACCENTS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_PILE = re.compile(f"([{_ACCENTS}]{{3}})[{_ACCENTS}]+")
+
+
 def console() -> Console:
     """Standard output; plain when it is not a terminal."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """One line without control characters, terminal escapes or marks that turn the direction of a line."""
-    clean = "".join(" " if char in "\r\n\t" else char for char in text)
-    clean = "".join("·" if unicodedata.category(char)[0] == "C" else char for char in clean)
+    """One line without control characters, terminal escapes, marks that turn its direction and piled accents."""
+    clean = _PILE.sub(r"\1", visible(re.sub(r"[\r\n\t]", " ", text)))
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _line(text: str, style: str = "") -> Text:
+    """A line of its own, taken literally."""
+    return Text(printable(text, 1000), style=style)
 
 
 def consent(value: str | None) -> Text:
@@ -63,13 +72,13 @@ def status(found: dict[str, Any]) -> None:
     brake = found["brake"]
     if brake:
         state = "released, goes on at the next pass" if brake["released"] else "held; `syncd brake release`"
-        out.print(Text(f"BRAKE: {brake['what']}: {brake['detail']} ({state})", style="bold red"))
+        out.print(_line(f"BRAKE: {brake['what']}: {brake['detail']} ({state})", "bold red"))
     for one in found["parked"]:
         out.print(
-            Text(
+            _line(
                 f"PARKED: contact {one['contact']} ({printable(one['name'])}) should be {CONSENT[one['wanted']]}: "
                 f"{printable(one['reason'] or '')}; tried {one['attempts']} times since {one['since'][:19]}",
-                style="red",
+                "red",
             )
         )
     words = {
@@ -97,12 +106,12 @@ def explanation(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> Non
     for one in found["contacts"]:
         out.print()
         active = "" if one["active"] else ", inactive"
-        out.print(Text(f"{printable(one['name'])} (contact {one['id']}{active})", style="bold"))
-        out.print(Text(f"  company:  {printable(str(one['company']))}, {one['company_state']}"))
+        out.print(_line(f"{printable(one['name'])} (contact {one['id']}{active})", "bold"))
+        out.print(_line(f"  company:  {printable(str(one['company']))}, {one['company_state']}"))
         out.print(
             Text("  the PSA shows: "), consent(one["shown"]), Text("   it should show: "), consent(one["desired"])
         )
-        out.print(Text(f"  because:  {one['reason']}  [clause {one['clause']}]"))
+        out.print(_line(f"  because:  {one['reason']}  [clause {one['clause']}]"))
     if entries:
         out.print()
         rows = [(str(one["seq"]), (one.get("sent") or one["at"])[:19], one["kind"], _gist(one)) for one in entries]
@@ -139,15 +148,19 @@ def review(found: Sequence[dict[str, Any]]) -> None:
 
 
 def report(made: Report, heading: str) -> None:
-    """What a connector's check found."""
+    """What a connector's check found: one screen, so without a frame."""
     out = console()
     styles = {Grade.OK: "green", Grade.NOTE: "yellow", Grade.FAIL: "bold red", Grade.DOWN: "bold red"}
-    marks = {
-        grade: Text(grade.value.upper() if "red" in style else grade.value, style)
-        for grade, style in styles.items()
-    }
-    rows = [(marks[one.grade], one.what, one.detail) for one in made.findings]
-    out.print(table(("", "what", "found "), rows, heading))
+    found = Table.grid(padding=(0, 1, 0, 0))
+    found.add_column(width=5)
+    found.add_column(no_wrap=True)
+    found.add_column(overflow="fold")
+    for one in made.findings:
+        style = styles[one.grade]
+        mark = Text(one.grade.value.upper() if "red" in style else one.grade.value, style)
+        found.add_row(mark, Text(printable(one.what)), Text(printable(one.detail, 500)))
+    out.print(Text(heading, style="bold"))
+    out.print(found)
 
 
 def export(found: Iterable[tuple[dict[str, Any], str, str]], form: str, out: TextIO) -> int:
@@ -171,6 +184,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
-    text = "".join(char if char == "\n" or unicodedata.category(char)[0] != "C" else "·" for char in text)
+    text = visible(text, keep="\n")
     harmless = re.fullmatch(r"\+\d{7,15}", text)  # a phone number
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not harmless else text
+    # Spreadsheets pass over blanks in front, and some take the wide forms of East Asian keyboards as well.
+    return "'" + text if re.match(r"\s*[=+\-@＝＋－＠]", text) and not harmless else text

@@ -28,7 +28,8 @@ WORDS = "words"
 class IntakeSettings:
     """What the admin sets about reading texts. `review_history`: opt-ins found on day one wait for a person.
 
-    `rereads`: conversations are read again 1, 4, 16 ... polls after a change; off only where a test must not be healed.
+    `rereads`: conversations are read again 1, 4, 16 ... polls after a change; off only where a test must not be
+    healed.
     """
 
     poll_interval: timedelta

@@ -24,6 +24,9 @@ from syncd.errors import ConfigProblem, Problem
 LARGEST = 256 * 1024  # bytes
 DEEPEST = 20  # levels of nesting
 
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_OF_ONE = "holds half of a character (\\ud800 to \\udfff); write the character itself"
+
 # The way to a value: keys of sections and positions in lists, from the top.
 Keys = tuple[str | int, ...]
 
@@ -230,6 +233,10 @@ class _Reader:
                 self._skip((*keys, "?"), line)
                 continue
             key = self._next().value
+            if _HALF.search(key):
+                self._flaw(keys, f"the key {shown(key)} {_HALF_OF_ONE}", line)
+                self._skip((*keys, "?"), line)
+                continue
             self._refuse_references(event, (*keys, key), line)
             if key in section:
                 first = self._document.lines[*keys, key]
@@ -249,8 +256,8 @@ class _Reader:
 
     def _scalar(self, event: Any, keys: Keys, line: int) -> Any:
         text: str = event.value
-        if re.search(r"[\ud800-\udfff]", text):
-            self._flaw(keys, "holds half of a character (\\ud800 to \\udfff); write the character itself", line)
+        if _HALF.search(text):
+            self._flaw(keys, _HALF_OF_ONE, line)
             self._document.broken.add(keys)
             return ""
         if not event.implicit[0]:

@@ -8,9 +8,8 @@ parties). So the messages decide, and an answer that cannot be read is never "no
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Any, TypeAlias
 
+from syncd.connector.answers import in_words, is_html, object_of
 from syncd.errors import (
     Ambiguous,
     AuthRefused,
@@ -23,13 +22,13 @@ from syncd.errors import (
 )
 from syncd.http import Answer
 
-Row: TypeAlias = dict[str, Any]
-
 # "The Autotask API thread threshold of 3 threads has been exceeded", code Itgenatr005; mostly 429, seen live by
 # third parties with other statuses too.
 _BUSY = re.compile(r"thread threshold|request threshold|threshold has been exceeded|itgenatr005", re.IGNORECASE)
 _BAD_CODE = re.compile(r"integration ?code is invalid", re.IGNORECASE)
-_NO_SUCH_FIELD = re.compile(r"unable to find (?P<field>.+?) in the (?P<entity>\w+) entity", re.IGNORECASE)
+_NO_SUCH_FIELD = re.compile(
+    r"unable to find (?P<field>.{1,100}?) in the (?P<entity>\w{1,60}) entity", re.IGNORECASE
+)
 _NO_RIGHT = re.compile(r"adequate permission|not have permission|insufficient permission", re.IGNORECASE)
 _NOT_VALID = re.compile(
     r"exceeds? (the )?maximum length|pick ?list|invalid value|not a valid|is invalid|is required|must be|cannot be"
@@ -62,7 +61,7 @@ def judged(answer: Answer, *, contact: str | None = None, writing: bool = False)
 
 def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
     text = "; ".join(complaints(answer))
-    said = f"{answer.what}: HTTP {answer.status}: {_clean(answer, text) if text else answer.excerpt()}"
+    said = in_words(answer, complaints(answer))
     status = answer.status
     if status == 401 or _BAD_CODE.search(text):
         return AuthRefused(
@@ -98,44 +97,10 @@ def _by_status(answer: Answer, said: str, contact: str | None, writing: bool) ->
 
 def complaints(answer: Answer) -> list[str]:
     """The texts of the `errors` list (strings, or objects with a message) or of a lone `Message`; none: []."""
-    try:
-        body = answer.json()
-    except ShapeChanged:
-        return []
-    if not isinstance(body, dict):
-        return []
+    body = object_of(answer)
     errors = body.get("errors") or body.get("Message") or []
     texts: list[str] = []
     for error in errors if isinstance(errors, list) else [errors]:
         message = error.get("message", error) if isinstance(error, dict) else error
         texts.append(str(message).strip())
     return texts
-
-
-def is_html(answer: Answer) -> bool:
-    """Whether the body is a page for people: the web server answered, not the API."""
-    return answer.content.lstrip()[:1] == b"<"
-
-
-def fields_of(answer: Answer, *names: str) -> Row:
-    """The body as an object that has these fields; anything else raises ShapeChanged."""
-    body = answer.json()
-    if not isinstance(body, dict):
-        raise ShapeChanged(f"{answer.what}: the answer is not an object: {answer.excerpt()}")
-    for name in names:
-        if name not in body:
-            raise ShapeChanged(f"{answer.what}: the answer has no '{name}': {answer.excerpt()}")
-    return body
-
-
-def number(what: str, value: object) -> int:
-    """An id: an integer (0 is a real one), also as text; anything else raises ShapeChanged."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.strip().isdigit():
-        return int(value)
-    raise ShapeChanged(f"{what}: an id is not a number but {type(value).__name__}")
-
-
-def _clean(answer: Answer, text: str) -> str:
-    return replace(answer, content=text.encode("utf-8", "replace")).excerpt()

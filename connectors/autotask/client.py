@@ -8,17 +8,25 @@ operator that does not exist is dropped in silence and everything comes back.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from connectors.autotask.answers import Row, fields_of, is_html, judged, number
+from connectors.autotask.answers import judged
 from connectors.autotask.settings import AutotaskSettings
 from connectors.autotask.zone import Zone
+from syncd.connector.answers import (
+    Row,
+    fields_of,
+    ids_of,
+    is_html,
+    must_all_fit,
+    number,
+    record_of,
+    rows_in,
+)
+from syncd.connector.moments import Moment, Moments
 from syncd.errors import Ambiguous, Permanent, ShapeChanged, Transient
 from syncd.http import Answer, Client, Transport
 
@@ -66,14 +74,6 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time by the service's own clock (its Date headers), and in calls where it sends none."""
-
-    date: datetime | None
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """What the service counts: calls of the tenant in its window of minutes, and how many it allows."""
 
@@ -89,8 +89,8 @@ class AutotaskClient:
         self._zone = Zone(settings, transport)
         self._pace = transport.pace
         self._lock = threading.Lock()
-        self._now = Moment(None, 0)
         self._counted: Moment | None = None
+        self.moments = Moments()
 
     # --- one call ---------------------------------------------------------------------------------------------
 
@@ -122,9 +122,7 @@ class AutotaskClient:
             if error.retry_after is None:  # not our own pace: the server did not answer
                 self._zone.doubt()
             raise
-        with self._lock:
-            self._now = Moment(_date(answer) or self._now.date, self._now.calls + 1)
-        return answer
+        return self.moments.heard(answer)
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -155,11 +153,12 @@ class AutotaskClient:
         if answer.status == 404 and not is_html(answer):
             return None
         row = fields_of(judged(answer, contact=contact_id), "item")["item"]
-        if row is None:
-            return None
-        if not isinstance(row, dict) or number(answer.what, row.get("id")) != int(contact_id):
-            raise ShapeChanged(f"{answer.what}: the answer is not that contact: {answer.excerpt()}")
-        return row
+        return None if row is None else record_of(answer, row, int(contact_id))
+
+    def count(self, entity: str, *clauses: Row) -> int:
+        """How many records fulfil clauses that go out as they are: to see what Autotask makes of them."""
+        answer = judged(self._call("POST", f"/V1.0/{entity}/query/count", {"filter": list(clauses)}))
+        return number(answer.what, fields_of(answer, "queryCount")["queryCount"])
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -192,47 +191,34 @@ class AutotaskClient:
         return usage
 
     def watch_usage(self) -> None:
-        """Look at the counter if that was not done lately. A counter that cannot be read stops nothing."""
+        """Look at the counter if that was not done lately. A counter that cannot be read stops nothing.
+
+        Unless Autotask says when to come back: then the call after it would only be refused as well.
+        """
         with self._lock:
-            due = self._counted is None or self._has_passed(self._counted, SECONDS_BETWEEN_COUNTS)
+            due = self._counted is None or self.moments.passed(self._counted, SECONDS_BETWEEN_COUNTS)
             if due:
-                self._counted = self._now
-        if due:
-            self._zone.client()  # a zone that cannot be found does stop everything
-            with contextlib.suppress(Transient, Permanent, ShapeChanged):
-                self.usage()
+                self._counted = self.moments.now()
+        if not due:
+            return
+        self._zone.client()  # a zone that cannot be found does stop everything
+        try:
+            self.usage()
+        except (Transient, Permanent, ShapeChanged) as error:
+            if isinstance(error, Transient) and error.retry_after is not None:
+                raise
+        finally:
             with self._lock:
-                self._counted = self._now
-
-    # --- time, without a clock --------------------------------------------------------------------------------
-
-    def moment(self) -> Moment:
-        """The time of the latest answer."""
-        with self._lock:
-            return self._now
-
-    def passed(self, since: Moment, seconds: float) -> bool:
-        """Whether that much time has passed. Where the service sends no dates, each call counts as a second."""
-        with self._lock:
-            return self._has_passed(since, seconds)
-
-    def _has_passed(self, since: Moment, seconds: float) -> bool:
-        if since.date and self._now.date:
-            return abs((self._now.date - since.date).total_seconds()) >= seconds
-        return self._now.calls - since.calls >= seconds
+                self._counted = self.moments.now()
 
 
 def _page(answer: Answer) -> tuple[list[Row], bool]:
     """The rows of a page, and whether there are more."""
     body = fields_of(answer, "items")
-    rows = body["items"]
+    rows = rows_in(body["items"], f"{answer.what}: 'items'", answer)
     details = body.get("pageDetails") or {}
-    if (
-        not isinstance(rows, list)
-        or not all(isinstance(row, dict) for row in rows)
-        or not isinstance(details, dict)
-    ):
-        raise ShapeChanged(f"{answer.what}: 'items' is not a list of records")
+    if not isinstance(details, dict):
+        raise ShapeChanged(f"{answer.what}: 'pageDetails' is not an object")
     count = details.get("count")
     if isinstance(count, int) and count != len(rows):
         raise ShapeChanged(f"{answer.what}: {len(rows)} records came, but the answer counts {count}")
@@ -248,26 +234,5 @@ def _must_fit(what: str, rows: list[Row], more: bool, clauses: Sequence[Clause])
     if len(rows) > PAGE:
         raise ShapeChanged(f"{what}: {len(rows)} records came, though {PAGE} at most were asked for")
     for clause in clauses:
-        foreign = sum(1 for row in rows if not clause.holds(row))
-        if foreign:
-            raise ShapeChanged(
-                f"{what}: {foreign} of {len(rows)} records do not fulfil the condition on {clause.field}: "
-                "the filter was not obeyed"
-            )
-    ids = [number(what, row.get("id")) for row in rows]
-    if len(set(ids)) < len(ids):
-        raise ShapeChanged(f"{what}: a record came twice in one page")
-    if more and ids != sorted(ids):
-        raise ShapeChanged(
-            f"{what}: the records are not in ascending order of their ids, so some would be skipped"
-        )
-    return max(ids, default=-1)
-
-
-def _date(answer: Answer) -> datetime | None:
-    raw = next((value for name, value in answer.headers.items() if name.lower() == "date"), "")
-    try:
-        date = parsedate_to_datetime(raw)
-        return date if date.tzinfo else date.replace(tzinfo=UTC)
-    except (ValueError, TypeError):
-        return None
+        must_all_fit(what, (clause.holds(row) for row in rows), clause.field)
+    return max(ids_of(what, rows, ascending=more), default=-1)

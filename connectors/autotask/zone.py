@@ -11,8 +11,9 @@ import re
 import threading
 from urllib.parse import urlsplit, urlunsplit
 
-from connectors.autotask.answers import complaints, fields_of, judged
+from connectors.autotask.answers import complaints, judged
 from connectors.autotask.settings import AutotaskSettings
+from syncd.connector.answers import fields_of
 from syncd.errors import AuthRefused, Permanent, ShapeChanged, Transient
 from syncd.http import Client, Transport, checked_base_url
 

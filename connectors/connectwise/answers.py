@@ -8,13 +8,10 @@ another shape (`error` for `code`), or as a web page of the network in front, wi
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Any, TypeAlias
 
+from syncd.connector.answers import in_words, is_html, object_of
 from syncd.errors import Ambiguous, AuthRefused, Permanent, ShapeChanged, SyncdError, Transient
 from syncd.http import Answer
-
-Row: TypeAlias = dict[str, Any]
 
 # Documented as the wait after a 429 that does not say how long.
 USUAL_WAIT = 30.0
@@ -40,7 +37,7 @@ def judged(answer: Answer, *, contact: str | None = None, writing: bool = False)
 
 def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
     text = "; ".join(complaints(answer))
-    said = f"{answer.what}: HTTP {answer.status}: {_clean(answer, text) if text else answer.excerpt()}"
+    said = in_words(answer, complaints(answer))
     status = answer.status
     if status == 401:
         return AuthRefused(
@@ -92,11 +89,8 @@ def _wait_in(text: str) -> float:
 
 def complaints(answer: Answer) -> list[str]:
     """The code and the messages of an error object; none: []."""
-    try:
-        body = answer.json()
-    except ShapeChanged:
-        return []
-    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+    body = object_of(answer)
+    if not isinstance(body.get("message"), str):
         return []
     details = body.get("errors")
     nested = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
@@ -107,39 +101,3 @@ def complaints(answer: Answer) -> list[str]:
 def is_missing_record(answer: Answer) -> bool:
     """Whether a 404 speaks of one record (seen live: code NotFound, "Contact 57919 not found")."""
     return answer.status == 404 and "notfound" in [text.casefold() for text in complaints(answer)[:1]]
-
-
-def is_html(answer: Answer) -> bool:
-    """Whether the body is a page for people: a web server answered, not the API."""
-    return answer.content.lstrip()[:1] == b"<"
-
-
-def rows_of(answer: Answer) -> list[Row]:
-    """The body as a list of records; anything else raises ShapeChanged."""
-    body = answer.json()
-    if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
-        raise ShapeChanged(f"{answer.what}: the answer is not a list of records: {answer.excerpt()}")
-    return body
-
-
-def record_of(answer: Answer, record_id: int) -> Row:
-    """The body as the record with this id; anything else raises ShapeChanged."""
-    body = answer.json()
-    if not isinstance(body, dict) or number(answer.what, body.get("id")) != record_id:
-        raise ShapeChanged(f"{answer.what}: the answer is not that record: {answer.excerpt()}")
-    return body
-
-
-def number(what: str, value: object) -> int:
-    """An id: an integer, also as text or 17.0; anything else raises ShapeChanged."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.isascii() and value.strip().isdigit():
-        return int(value)
-    raise ShapeChanged(f"{what}: an id is not a number but {type(value).__name__}")
-
-
-def _clean(answer: Answer, text: str) -> str:
-    return replace(answer, content=text.encode("utf-8", "replace")).excerpt()

@@ -4,187 +4,199 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from connectors.connectwise.answers import NoSuchRoute
 from connectors.connectwise.client import ConnectWiseClient, quoted
-from connectors.connectwise.fields import COMPANIES, CONTACTS, DEFINITIONS, SAMPLE, Fields, Udf
+from connectors.connectwise.fields import COMPANIES, CONTACTS, DEFINITIONS, SAMPLE, STATUS, Fields
+from connectors.connectwise.listing import Listings
 from connectors.connectwise.phones import is_shared, phone_items
 from connectors.connectwise.settings import ConnectWiseSettings
-from syncd.connector import Finding, Grade, Report
-from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
-from syncd.model import Company, CompanyState, Consent, Contact
+from syncd.connector import Finding, Grade, checkup
+from syncd.connector.answers import Row, number, rows_in
+from syncd.connector.fields import folded
+from syncd.errors import Permanent, ShapeChanged
+from syncd.model import LONG_AGO, Company, CompanyState, Consent, Contact
 
-NOTES = (
-    "Whether the role may edit contacts shows only with a write; syncd reads each one back.",
-    "Whether a write merges custom fields or replaces them shows only then, too; syncd compares all of them.",
-    "Whether an edit of a custom field moves the modification date is not known; syncd does not rely on it.",
-    "A checkbox that people save unticked may turn from unset to false, which reads as opted out; use a list.",
-    "A restricted role hides records without an error: compare these counts with ConnectWise's own lists.",
-)
+# Whole records of so many contacts are looked at for the types of their phone items.
+PHONES_SEEN = 200
+# The audit trail is read of so many companies; dates that are this close are of the same edit.
+AUDITED, SAME_EDIT = 3, timedelta(seconds=3)
 
 
-class Checkup:
-    """One screen of findings. A step that fails is a finding; credentials that fail end the checkup."""
+class Checkup(checkup.Checkup):
+    """What is looked at, step by step."""
+
+    unknown = (
+        "compare the counts: a restricted role sees fewer records",
+        "only a write shows the right to edit, and how custom fields merge",
+    )
 
     def __init__(
         self,
         settings: ConnectWiseSettings,
         client: ConnectWiseClient,
         fields: Fields,
+        listings: Listings,
         companies: Callable[[], Iterable[Company]],
         contacts: Callable[[], Iterable[Contact]],
     ) -> None:
+        super().__init__(companies, contacts)
         self._settings = settings
         self._client = client
         self._fields = fields
-        self._companies = companies
-        self._contacts = contacts
-        self._opted_out = 0
+        self._listings = listings
 
-    def report(self) -> Report:
-        """Every finding, in the order in which an admin would look."""
-        steps: dict[str, Callable[[], Iterator[Finding]]] = {
-            "site": self._site,
-            "credentials": self._credentials,
-            "set-up tables": self._tables,
-            "consent field": self._contact_field,
-            "approval field": self._company_field,
-            "phone types": self._phone_types,
-            "companies": self._count_companies,
-            "contacts": self._count_contacts,
-            "custom field filter": self._filter,
-            "paging": self._paging,
-        }
-        found: list[Finding] = []
-        for what, step in steps.items():
-            try:
-                found.extend(step())
-            except AuthRefused as error:
-                found.append(Finding(Grade.FAIL, "credentials", str(error)))
-                return Report(tuple(found))
-            except Transient as error:
-                found.append(Finding(Grade.DOWN, what, str(error)))
-                if sum(finding.grade is Grade.DOWN for finding in found) > 1:
-                    return Report(tuple(found))  # not a hiccup: spare the admin the rest
-            except (ConfigProblem, Permanent, ShapeChanged) as error:
-                found.append(Finding(Grade.FAIL, what, str(error)))
-        found += [Finding(Grade.NOTE, "not known", note) for note in NOTES]
-        return Report(tuple(found))
-
-    def _site(self) -> Iterator[Finding]:
+    def service(self) -> Iterator[Finding]:
+        """What the site says of the company without credentials, and where the API is."""
         info, codebase = self._client.site.look_up()
         cloud = "cloud" if str(info.get("IsCloud")).casefold() == "true" else "own server"
-        said = f"{info.get('CompanyName')}, {cloud}, codebase {codebase}; calls go to {self._client.base_url()}"
-        yield Finding(Grade.OK, "site", said)
+        said = f"{self._client.base_url()}; {info.get('CompanyName')}, {cloud}, codebase {codebase}"
+        yield Finding(Grade.OK, "service", said)
 
-    def _credentials(self) -> Iterator[Finding]:
+    def credentials(self) -> Iterator[Finding]:
         """The first call with credentials reads contacts, which every later one needs anyway."""
         next(self._client.pages(CONTACTS, size=1, most=1), [])
-        release = f"; answers in version {self._client.release}" if self._client.release else ""
-        said = f"ConnectWise accepts the API member, who may read contacts{release}"
+        newest = f" (newest: {self._client.release})" if self._client.release else ""
+        said = f"accepted; records as of {self._settings.version or 'today'}{newest}"
         yield Finding(Grade.OK, "credentials", said)
-        try:
-            said = self._client.get("/system/info").json()
-            version = said.get("version") if isinstance(said, dict) else None
-            pinned = self._settings.version or "newest"
-            yield Finding(Grade.OK, "version", f"server {version}; records as of {pinned}")
-        except (Permanent, NoSuchRoute, ShapeChanged) as error:
-            yield Finding(Grade.NOTE, "version", f"could not be read: {error}")
         limits = self._client.limits
-        said = f"ConnectWise tells of none; syncd makes {limits.calls} calls in {limits.per:g} s at most"
+        said = f"{limits.calls} calls in {limits.per:g} s are ours; what is left is not told"
         yield Finding(Grade.OK, "allowance", said)
 
-    def _tables(self) -> Iterator[Finding]:
+    def permissions(self) -> Iterator[Finding]:
+        """What the security role lets the API member read."""
         try:
             next(self._client.pages(DEFINITIONS, size=1, most=1), [])
         except (Permanent, NoSuchRoute) as error:
-            said = f"fields are known from records only, their lists are not: {error}"
-            yield Finding(Grade.NOTE, "set-up tables", said)
+            said = f"contacts may be read; the set-up tables not, so entries of lists are not known: {error}"
+            yield Finding(Grade.NOTE, "permissions", said)
         else:
-            yield Finding(Grade.OK, "set-up tables", "custom fields may be read")
+            yield Finding(Grade.OK, "permissions", "contacts and set-up tables may be read")
 
-    def _contact_field(self) -> Iterator[Finding]:
+    def consent_field(self) -> Iterator[Finding]:
+        """The custom field of contacts, and whether all of them have it."""
         words = self._fields.contact()
-        yield _described("consent field", words.udf)
-        words.must_be_complete()
-        for consent in Consent:
-            words.value(consent)
-        if words.udf.read_only:
-            yield Finding(Grade.FAIL, "consent field", f"'{words.udf.caption}' is read-only")
+        yield from checkup.field("consent field", words, Consent)
         sample = next(self._client.pages(CONTACTS, size=SAMPLE, most=1), [])
-        without = sum(1 for row in sample if not words.udf.shown_by(row))
+        without = sum(1 for row in sample if not words.shown_by(row))
         if without:
             said = (
-                f"{without} of {len(sample)} contacts do not list the field, which counts as unset; if they have "
-                "a value in ConnectWise, the field is limited to some locations"
+                f"{without} of {len(sample)} contacts do not list it, which counts as unset; if they have a value "
+                "in ConnectWise, the field is limited to some locations"
             )
             yield Finding(Grade.NOTE, "consent field", said)
-        elif sample:
-            unset = sum(1 for row in sample if words.udf.value(row) is None)
-            said = f"all of {len(sample)} contacts list it, {unset} with no value"
-            yield Finding(Grade.OK, "consent field", said)
 
-    def _company_field(self) -> Iterator[Finding]:
-        words = self._fields.company()
-        yield _described("approval field", words.udf)
-        words.must_be_complete()
+    def approval_field(self) -> Iterator[Finding]:
+        """The custom field of companies, or their status."""
+        yield from checkup.field("approval field", self._fields.company())
+
+    def also_needed(self) -> checkup.Steps:
+        """Which phones count."""
+        return {"phone types": self._phone_types}
+
+    def also_shown(self) -> checkup.Steps:
+        """What this tenant makes of what is not documented."""
+        return {"lists": self._lists, "filters": self._filters, "change dates": self._dates}
 
     def _phone_types(self) -> Iterator[Finding]:
         """Which types of phone items there are among some contacts, and which of them count."""
-        rows = next(self._client.pages(CONTACTS, size=200, most=1), [])
+        rows = next(self._client.pages(CONTACTS, size=PHONES_SEEN, most=1), [])
         seen = Counter(name for row in rows for name, _ in phone_items(row))
         wanted = self._settings.phone_types
-        chosen = None if wanted is None else {name.casefold() for name in wanted}
+        chosen = None if wanted is None else set(map(folded, wanted))
 
         def counts(name: str) -> bool:
-            return not is_shared(name) if chosen is None else name.strip().casefold() in chosen
+            return not is_shared(name) if chosen is None else folded(name) in chosen
 
         own = ", ".join(f"'{name}' ({n})" for name, n in seen.items() if counts(name)) or "none"
         others = ", ".join(f"'{name}' ({n})" for name, n in seen.items() if not counts(name)) or "none"
         grade = Grade.NOTE if seen and own == "none" else Grade.OK
-        yield Finding(grade, "phone types", f"a person's own: {own}; left out: {others} (in {len(rows)} contacts)")
+        yield Finding(grade, "phone types", f"own: {own}; left out: {others} (of {len(rows)} contacts)")
 
-    def _count_companies(self) -> Iterator[Finding]:
-        states = [company.state for company in self._companies()]
-        self._opted_out = states.count(CompanyState.OPTED_OUT)
-        counts = ", ".join(f"{states.count(state)} {state.value}" for state in CompanyState)
-        grade = Grade.OK if states else Grade.FAIL  # a tenant has at least its own company
-        yield Finding(grade, "companies", f"{len(states)} seen: {counts}")
+    # --- what this tenant shows of the undocumented -------------------------------------------------------------
 
-    def _count_contacts(self) -> Iterator[Finding]:
-        seen = usable = 0
-        for contact in self._contacts():
-            seen += 1
-            usable += bool(contact.numbers)
-        yield Finding(Grade.OK if seen else Grade.NOTE, "contacts", f"{seen} seen, {usable} with a usable number")
+    def _lists(self) -> Iterator[Finding]:
+        """What lists show of custom fields: chosen by `fields`, unset, and page after page."""
+        words = self._fields.contact()
+        chosen = ("customFields", "communicationItems", "_info")
+        rows = next(self._client.pages(CONTACTS, fields=("id", *chosen), size=SAMPLE, most=1), [])
+        shown = [key for key in chosen if any(row.get(key) for row in rows)]
+        said = [f"chosen fields show {', '.join(shown) or 'nothing of what was chosen'}"]
+        if self._listings.whole:
+            said.append("companies are read whole")
+        sample = next(self._client.pages(CONTACTS, size=SAMPLE, most=1), [])
+        listed = [row for row in sample if words.shown_by(row)]
+        null = sum(words.held(row) is None for row in listed)
+        said.append(f"unset is {checkup.forms({'null': null, 'left out': len(sample) - len(listed)})}")
+        said.append(
+            "paging is " + ("forward-only" if self._client.forward_only else "not seen to be forward-only")
+        )
+        yield Finding(Grade.OK, "lists", "; ".join(said))
 
-    def _filter(self) -> Iterator[Finding]:
+    def _filters(self) -> Iterator[Finding]:
         """Whether the tenant's own filter on the approval field agrees with a full listing; we never use it."""
         field = self._settings.company_field
-        if field.by == "status" or not field.opted_out:
+        if field.by == STATUS or not field.opted_out:
             return
-        try:
-            named = f"caption = {quoted(field.name)} AND value = "
-            values = [str(one).lower() if isinstance(one, bool) else quoted(one) for one in field.opted_out]
-            counted = sum(self._client.count(COMPANIES, named + value) for value in values)
-        except (ValueError, Permanent, NoSuchRoute, ShapeChanged) as error:
-            yield Finding(Grade.NOTE, "custom field filter", f"could not be tried: {error}")
-            return
-        agrees = "agrees with" if counted == self._opted_out else "differs from"
-        said = f"finds {counted} opted out, which {agrees} the full list; syncd uses the full list only"
-        yield Finding(Grade.OK, "custom field filter", said)
+        named = f"caption = {quoted(field.name)} AND value = "
+        values = [str(one).lower() if isinstance(one, bool) else quoted(str(one)) for one in field.opted_out]
+        out = sum(self._client.count(COMPANIES, named + value) for value in values)
+        unset = self._client.count(COMPANIES, named + "null")
+        found = (out, unset)
+        states = [company.state for company in self.companies]
+        right = (states.count(CompanyState.OPTED_OUT), states.count(CompanyState.UNSET))
+        verb = "agree with" if found == right else "differ from"
+        said = f"by field {verb} the full list: {out} opted out, {unset} null"
+        yield Finding(Grade.OK, "filters", said)
 
-    def _paging(self) -> Iterator[Finding]:
-        forward = self._client.forward_only
-        said = "forward-only paging is obeyed" if forward else "forward-only paging was not seen to be obeyed"
-        yield Finding(Grade.OK, "paging", f"{said}; syncd asks for the next page by id, which works either way")
+    def _dates(self) -> Iterator[Finding]:
+        """Whether an edit of the approval field moved the date of a company: the audit trail knows of edits."""
+        words = self._fields.company()
+        rows = [row for row in next(self._client.pages(COMPANIES, most=1), []) if words.held(row) is not None]
+        rows = sorted(rows, key=_updated, reverse=True)[:AUDITED]
+        for row in rows:
+            try:
+                edited = self._latest_edit(number(COMPANIES, row.get("id")), words.field.name)
+            except (Permanent, NoSuchRoute):
+                yield Finding(Grade.NOTE, "change dates", "the audit trail, which knows of edits, may not be read")
+                return
+            moved = None if edited is None or edited <= _entered(row) else _updated(row) - edited
+            if moved is not None and moved <= SAME_EDIT:  # else a later edit of something else moved it
+                verb = "did not move" if moved < -SAME_EDIT else "moved"
+                said = f"an edit of '{words.field.name}' {verb} lastUpdated (company {row.get('id')})"
+                yield Finding(Grade.OK, "change dates", said)
+                return
+        said = f"no edit of '{words.field.name}' is the latest in {len(rows)} audit trails"
+        yield Finding(Grade.NOTE, "change dates", said)
+
+    def _latest_edit(self, company_id: int, caption: str) -> datetime | None:
+        """When the audit trail last speaks of the field; None: never."""
+        answer = self._client.get("/system/audittrail", {"type": "Company", "id": company_id})
+        entries = rows_in(answer.json(), f"{answer.what}: the answer", answer)
+        about = [one for one in entries if caption.casefold() in str(one.get("text")).casefold()]
+        return max((_moment(one.get("enteredDate")) for one in about), default=None)
 
 
-def _described(what: str, udf: Udf) -> Finding:
-    name = "the status" if udf.id is None else f"'{udf.caption}' (id {udf.id})"
-    if not udf.is_list:
-        return Finding(Grade.OK, what, f"{name}, type {udf.kind}")
-    if udf.choices is None:
-        return Finding(Grade.NOTE, what, f"{name}, a list whose entries the role may not see")
-    choices = (f"'{choice.text}'" + ("" if choice.active else " (switched off)") for choice in udf.choices)
-    return Finding(Grade.OK, what, f"{name}, list: {', '.join(choices) or 'empty'}")
+def _updated(row: Row) -> datetime:
+    return _moment(_info(row).get("lastUpdated"))
+
+
+def _entered(row: Row) -> datetime:
+    """Until when whatever was said of the record belongs to its creation, which is no edit."""
+    entered = _info(row).get("dateEntered")
+    return LONG_AGO if entered is None else _moment(entered) + SAME_EDIT
+
+
+def _info(row: Row) -> Row:
+    info = row.get("_info")
+    return info if isinstance(info, dict) else {}
+
+
+def _moment(text: object) -> datetime:
+    """A date as ConnectWise writes it (documented: UTC)."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ShapeChanged("a date of ConnectWise cannot be read") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from connectors.connectwise.answers import Row, is_missing_record, judged, number, record_of, rows_of
+from connectors.connectwise.answers import is_missing_record, judged
 from connectors.connectwise.settings import ConnectWiseSettings
 from connectors.connectwise.site import Site
+from syncd.connector.answers import Row, header, ids_of, must_all_fit, number, record_of, rows_in
 from syncd.errors import Ambiguous, Permanent, ShapeChanged, Superseded, Transient
 from syncd.http import Answer, Client, Transport
 
 PAGE = 1000
 LONGEST_URL = 2000
 
-_LINK = re.compile(r'<\s*([^>]*?)\s*>\s*((?:;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^\s";,]+)\s*)*)')
+_LINK = re.compile(r'<([^<>]*)>\s*((?:;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^\s";,]+)\s*)*)')
 _OPERATORS = frozenset({"=", ">", "in"})
 
 
@@ -125,8 +126,7 @@ class ConnectWiseClient:
             answer = client.write(method, path, body, headers)
         else:
             answer = client.read(method, path, params=params, headers=headers)
-        release = _header(answer, "api-current-version")
-        if release:
+        if release := header(answer, "api-current-version"):
             self.release = release[:40]
         return answer
 
@@ -159,8 +159,9 @@ class ConnectWiseClient:
             if conditions or after:
                 params["conditions"] = " AND ".join(map(str, (*conditions, *after)))
             answer = self._call("GET", path, params=params, headers={"pagination-type": "forward-only"})
-            rows = rows_of(judged(answer))
-            self._note_paging(answer)
+            rows = rows_in(judged(answer).json(), f"{answer.what}: the answer", answer)
+            if not after:  # later links may only repeat the pageId that we sent
+                self._note_paging(answer)
             # A short page is the last one, unless a server that gives smaller pages than asked names another.
             more = len(rows) >= size or (bool(rows) and _names_a_next_page(answer))
             last = _must_fit(answer.what, rows, more, (*conditions, *after))
@@ -173,7 +174,7 @@ class ConnectWiseClient:
 
     def _note_paging(self, answer: Answer) -> None:
         """Forward-only paging shows by a link with a pageId (documented), or an empty one (client code)."""
-        link = next((value for name, value in answer.headers.items() if name.lower() == "link"), None)
+        link = header(answer, "link")
         obeyed = link is not None and (not link or "pageid=" in link.casefold())
         self.forward_only = self.forward_only or obeyed
 
@@ -187,7 +188,7 @@ class ConnectWiseClient:
         if is_missing_record(answer):
             pages = self.pages("/company/contacts", (Condition("id", "=", wanted),))
             return next((row for page in pages for row in page), None)
-        return record_of(judged(answer, contact=contact_id), wanted)
+        return record_of(answer, judged(answer, contact=contact_id).json(), wanted)
 
     def count(self, path: str, custom_field_conditions: str) -> int:
         """How many records fulfil a condition on a custom field."""
@@ -212,21 +213,17 @@ class ConnectWiseClient:
         if not answer.content.strip():
             return None  # 204 and an empty body were seen too
         try:
-            row = record_of(answer, int(contact_id))
+            row = record_of(answer, answer.json(), int(contact_id))
         except ShapeChanged:
             return None  # it was taken; a read will tell what became of it
         return row if isinstance(row.get("customFields"), list) else None
 
 
-def _header(answer: Answer, name: str) -> str:
-    return next((value for key, value in answer.headers.items() if key.lower() == name), "").strip()
-
-
 def _names_a_next_page(answer: Answer) -> bool:
     """Whether the Link header names a next page (RFC 8288); one with no `rel` at all counts, an empty one not."""
-    for url, attributes in _LINK.findall(_header(answer, "link")):
+    for url, attributes in _LINK.findall(header(answer, "link") or ""):
         rel = re.search(r'\brel\s*=\s*"?([^";,]*)', attributes, re.IGNORECASE)
-        if url and (rel is None or "next" in rel[1].casefold().split()):
+        if url.strip() and (rel is None or "next" in rel[1].casefold().split()):
             return True
     return False
 
@@ -234,20 +231,8 @@ def _names_a_next_page(answer: Answer) -> bool:
 def _must_fit(what: str, rows: list[Row], more: bool, conditions: Sequence[Condition]) -> int:
     """The highest id. ShapeChanged when a row does not fulfil a condition, or going on would skip some."""
     for condition in conditions:
-        foreign = sum(1 for row in rows if not condition.holds(row))
-        if foreign:
-            raise ShapeChanged(
-                f"{what}: {foreign} of {len(rows)} records do not fulfil the condition on {condition.path}: "
-                "the filter was not obeyed"
-            )
-    ids = [number(what, row.get("id")) for row in rows]
-    if len(set(ids)) < len(ids):
-        raise ShapeChanged(f"{what}: a record came twice in one page")
-    if more and ids != sorted(ids):
-        raise ShapeChanged(
-            f"{what}: the records are not in ascending order of their ids, so some would be skipped"
-        )
-    return max(ids, default=-1)
+        must_all_fit(what, (condition.holds(row) for row in rows), condition.path)
+    return max(ids_of(what, rows, ascending=more), default=-1)
 
 
 def shown_as(value: object) -> str:

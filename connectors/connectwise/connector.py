@@ -12,24 +12,21 @@ from datetime import datetime
 from itertools import chain
 from typing import ClassVar
 
-from connectors.connectwise.answers import NoSuchRoute, Row, number
+from connectors.connectwise.answers import NoSuchRoute
 from connectors.connectwise.checkup import Checkup
-from connectors.connectwise.client import Condition, ConnectWiseClient, shown_as
-from connectors.connectwise.fields import COMPANIES, CONTACTS, Fields, State, Vocabulary, folded
-from connectors.connectwise.phones import own_numbers
+from connectors.connectwise.client import ConnectWiseClient
+from connectors.connectwise.fields import COMPANIES, Fields, Vocabulary
+from connectors.connectwise.listing import Listings
+from connectors.connectwise.phones import phone_texts
 from connectors.connectwise.settings import ConnectWiseSettings
 from connectors.connectwise.writing import Writing
 from syncd.connector import Change, Connector, Outcome, Report, Settings, Shell, Traits
+from syncd.connector.answers import Row, is_id, number
+from syncd.connector.fields import State, folded, own_numbers
+from syncd.connector.remarks import Remarks
 from syncd.errors import ConfigProblem, Permanent, Problem, ShapeChanged
 from syncd.http import Limits
 from syncd.model import Company, CompanyState, Consent, Contact
-
-COMPANY_FIELDS = ("id", "identifier", "name", "status", "customFields")
-# Whole contacts are some kilobytes each; half of the largest page keeps an answer of a slow line within its time.
-CONTACT_PAGE = 500
-
-# In a field of free text each person may hold another odd value; so many are named.
-REMARKS = 50
 
 
 class ConnectWise(Connector):
@@ -44,24 +41,25 @@ class ConnectWise(Connector):
     def __init__(self, settings: ConnectWiseSettings, shell: Shell) -> None:
         self._settings = settings
         self._remark = shell.remark
+        self._remarks = Remarks("ConnectWise", shell.remark)
         self._client = ConnectWiseClient(settings, shell.transport)
-        self._fields = Fields(self._client, settings.contact_field, settings.company_field)
-        self._remarked: set[tuple[str, str]] = set()
+        self._fields = Fields(self._client, settings)
+        self._listings = Listings(self._client, self._fields)
         types = settings.phone_types
         self._phone_types = None if types is None else frozenset(map(folded, types))
-        # Whether companies are listed whole, because a listing with chosen fields hid what it was asked for.
-        self._whole = False
 
     def check(self) -> Report:
         """See what the API member may do, which fields there are, and what this tenant makes of the unknown."""
-        return Checkup(self._settings, self._client, self._fields, self.companies, self.contacts).report()
+        return Checkup(
+            self._settings, self._client, self._fields, self._listings, self.companies, self.contacts
+        ).report()
 
     def companies(self) -> Iterator[Company]:
         """Every company. A listing that does not show the approval field raises rather than unset everybody."""
         words = self._fields.company()
         words.must_be_complete()
-        rows = self._company_rows(words)
-        if self._looks_renamed(rows, words):
+        rows = self._listings.companies(words)
+        if self._remarks.any_news(words, "company", map(words.held, rows)):
             self._fields.doubt(COMPANIES)
             words = self._fields.company()
             words.must_be_complete()
@@ -74,16 +72,13 @@ class ConnectWise(Connector):
     def contacts(self, company: str | None = None, changed_since: datetime | None = None) -> Iterator[Contact]:
         """Contacts of one company, or all; `changed_since` is ignored."""
         del changed_since
-        if company is not None and not (company.isascii() and company.isdigit()):
+        if company is not None and not is_id(company):
             raise Permanent(f"'{company[:40]}' is not the id of a ConnectWise company")
         words = self._fields.contact()
         words.must_be_complete()
         if company is None:
             self._phone_types_must_exist()
-        conditions = () if company is None else (Condition("company/id", "=", int(company)),)
-        for page_number, page in enumerate(self._client.pages(CONTACTS, conditions, size=CONTACT_PAGE)):
-            if page_number == 0 and not any(words.udf.shown_by(row) for row in page):
-                self._must_still_exist(words, everybody=company is None)
+        for page in self._listings.contacts(words, None if company is None else int(company)):
             for row in page:
                 yield self._contact(row, words)
 
@@ -93,43 +88,6 @@ class ConnectWise(Connector):
         yield from writing.carry_out(changes)
 
     # --- reading ----------------------------------------------------------------------------------------------
-
-    def _company_rows(self, words: Vocabulary[CompanyState]) -> list[Row]:
-        """All companies, with the wanted fields, or whole where that listing did not show the approval.
-
-        Whether `fields` takes `customFields` is unverified, so a listing without any trace of it is not believed.
-        """
-        if not self._whole:
-            rows = list(chain.from_iterable(self._client.pages(COMPANIES, fields=COMPANY_FIELDS)))
-            if not rows or any(words.udf.shown_by(row) for row in rows):
-                return rows
-        rows = list(chain.from_iterable(self._client.pages(COMPANIES)))
-        if rows and not any(words.udf.shown_by(row) for row in rows):
-            self._fields.doubt(COMPANIES)
-            self._fields.company()  # a field that is gone is a ConfigProblem
-            raise ShapeChanged(f"no company shows '{words.udf.caption}': may the API member see it?")
-        self._whole = True
-        return rows
-
-    def _must_still_exist(self, words: Vocabulary[Consent], *, everybody: bool) -> None:
-        """No contact of the first page shows the consent field: it may be gone. Then ConfigProblem says so.
-
-        In one company it may only be limited to the locations of others; then its contacts show nothing.
-        """
-        self._fields.doubt(CONTACTS)
-        now = self._fields.contact()
-        if everybody or now.udf.id != words.udf.id:
-            raise ShapeChanged(f"no contact shows '{words.udf.caption}': may the API member see it?")
-
-    def _looks_renamed(self, rows: Iterable[Row], words: Vocabulary[CompanyState]) -> bool:
-        """Whether a value shows up that the list did not have when it was read: then the list is an old one."""
-        values = [value for row in rows if (value := words.udf.value(row)) is not None]
-        return any(
-            words.meaning(value) is None
-            and not words.knows(value)
-            and ("company", folded(value)) not in self._remarked
-            for value in values
-        )
 
     def _contact(self, row: Row, words: Vocabulary[Consent]) -> Contact:
         contact_id = str(number("contacts", row["id"]))
@@ -141,7 +99,7 @@ class ConnectWise(Connector):
             id=contact_id,
             company_id=str(number("company/id", company.get("id"))) if company else None,
             name=" ".join(filter(None, names)),
-            numbers=own_numbers(row, self._phone_types),
+            numbers=own_numbers(phone_texts(row, self._phone_types)),
             active=folded(row.get("inactiveFlag")) not in {"true", "1"},
             consent=self._meaning(words, row, "contact", contact_id),
         )
@@ -153,7 +111,8 @@ class ConnectWise(Connector):
         try:
             rows = list(chain.from_iterable(self._client.pages("/company/communicationTypes")))
         except (Permanent, NoSuchRoute):
-            self._note(("phone", ""), "the role may not read communication types; a renamed one goes unnoticed")
+            what = "the role may not read communication types; a renamed one goes unnoticed"
+            self._remarks.once("phone types", "", what)
             return
         known = {folded(row.get("description")): str(row.get("description")) for row in rows}
         if missing := [name for name in self._settings.phone_types or () if folded(name) not in known]:
@@ -162,22 +121,7 @@ class ConnectWise(Connector):
             raise ConfigProblem([Problem("psa.settings.phone_types", what)])
 
     def _meaning(self, words: Vocabulary[State], row: Row, kind: str, record_id: str) -> State | None:
-        value = words.udf.value(row)
-        meaning = words.meaning(value)
-        if value is not None and meaning is None:
-            self._note(
-                (kind, folded(value)),
-                f"'{words.udf.caption}' of {kind} {record_id} holds {shown_as(value)}, which counts as not set",
-            )
-        if caption := words.udf.renamed_in(row):
-            self._note(
-                (kind, "caption"),
-                f"'{words.udf.caption}' ({words.udf.id}) of {kind} records is now called '{caption[:40]}'; change "
-                "psa.settings before the next start",
-            )
-        return meaning
-
-    def _note(self, key: tuple[str, str], text: str) -> None:
-        if key not in self._remarked and len(self._remarked) < REMARKS:
-            self._remarked.add(key)
-            self._remark(f"ConnectWise: {text}")
+        if caption := words.renamed_in(row):
+            what = f"'{words.field.name}' ({words.field.id}) of {kind} records is now called '{caption[:40]}'"
+            self._remarks.once("caption", kind, f"{what}; change psa.settings before the next start")
+        return self._remarks.meaning(words, kind, record_id, words.held(row))

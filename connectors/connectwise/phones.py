@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from connectors.connectwise.answers import Row
-from connectors.connectwise.fields import folded
-from syncd.errors import ShapeChanged
-from syncd.model import PhoneNumber, phone_numbers
+from syncd.connector.answers import Row, rows_in
+from syncd.connector.fields import folded
 
 # Without `phone_types` every phone counts but those whose type says that many people share it: a number left out
 # would miss an opt-out, one that is shared reaches the wrong people. When in doubt it counts.
@@ -31,10 +29,8 @@ def phone_items(row: Row) -> list[tuple[str, str]]:
     items = row.get("communicationItems")
     if items is None:
         return []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ShapeChanged("communicationItems of a contact is not a list of items")
     found = []
-    for item in items:
+    for item in rows_in(items, "communicationItems of a contact"):
         value, kind = item.get("value"), item.get("communicationType")
         if not isinstance(value, str | int) or isinstance(value, bool):
             continue
@@ -44,11 +40,10 @@ def phone_items(row: Row) -> list[tuple[str, str]]:
     return found
 
 
-def own_numbers(row: Row, types: Collection[str] | None) -> tuple[PhoneNumber, ...]:
-    """The contact's own numbers as E.164, each once; `types` are folded type names, None: all but shared lines."""
-    texts = [
+def phone_texts(row: Row, types: Collection[str] | None) -> list[str]:
+    """What stands in the contact's own phone items; `types` are folded type names, None: all but shared lines."""
+    return [
         text
         for name, text in phone_items(row)
         if (folded(name) in types if types is not None else not is_shared(name))
     ]
-    return tuple(dict.fromkeys(number for text in texts for number in phone_numbers(text)))

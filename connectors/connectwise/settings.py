@@ -3,100 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 
-from syncd.connector import Settings
+from syncd.connector import Settings, settings
+from syncd.connector.settings import Secret, Text, not_blank
 from syncd.http import checked_base_url
 
 # Documented: always accepted, in the cloud too, and the only one on a server of one's own.
 ALIAS = "v4_6_release"
 
 
-def _needs_quotes(value: object) -> object:
-    if isinstance(value, bool | int | float):
-        raise ValueError(f"YAML reads this as {value!r}; put it in quotes")  # noqa: TRY004  pydantic wants ValueError
-    return value
-
-
 def _checked_or_text(value: object) -> object:
-    if isinstance(value, bool):
-        return value
-    text = _needs_quotes(value)
-    if isinstance(text, str) and not text.strip():
-        raise ValueError("must not be empty")
-    return text.strip() if isinstance(text, str) else text
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"YAML reads this as {value!r}; put it in quotes")  # noqa: TRY004  pydantic wants ValueError
+    return not_blank(value) if isinstance(value, str) else value
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text.strip()
-
-
-def _fits_a_header(secret: SecretStr) -> SecretStr:
-    text = secret.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or text != text.strip():
-        raise ValueError("is empty, or holds a line break, outer blanks or characters that no header may carry")
-    return secret
-
-
-Text = Annotated[str, BeforeValidator(_needs_quotes), AfterValidator(_not_blank)]
+# A text, or true and false for a checkbox.
 Value = Annotated[bool | str, BeforeValidator(_checked_or_text)]
-Secret = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 
 
-class ContactField(Settings):
+class ContactField(settings.ContactField):
     """The custom field of contacts that syncd keeps: its caption, and the two values that it writes.
 
     For a checkbox the values are true and false; one that was never set means neither.
     """
 
-    name: Text = "SMS Opt-In"
-    opted_in: Value = "Opted-In"
-    opted_out: Value = "Opted-Out"
-
-    @model_validator(mode="after")
-    def _values_differ(self) -> Self:
-        _must_differ([self.opted_in], [self.opted_out])
-        return self
+    opted_in: Value = "Opted-In"  # type: ignore[assignment]  # more than a text
+    opted_out: Value = "Opted-Out"  # type: ignore[assignment]
 
 
-class CompanyField(Settings):
-    """What account managers set on a company; any other value counts as unset.
+class CompanyField(settings.CompanyField):
+    """What account managers set on companies; any other value counts as unset.
 
-    by:   a custom field, found by its caption `name`, or the status of the company
+    by: a custom field, named by its caption, or the status of the company, which needs no name
     """
 
     by: Literal["custom_field", "status"] = "custom_field"
-    name: Text = "SMS Approval"
-    approved: list[Value] = Field(default=["Approved"], min_length=1)
-    opted_out: list[Value] = Field(default=["Opted-Out"])
+    approved: list[Value] = Field(default=["Approved"], min_length=1)  # type: ignore[assignment]
+    opted_out: list[Value] = Field(default=["Opted-Out"])  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _must_differ(self.approved, self.opted_out)
         if self.by == "status" and "name" in self.model_fields_set:
             raise ValueError("with `by: status` there is no field to name; leave `name` out")
         return self
-
-
-def _must_differ(some: Iterable[bool | str], others: Iterable[bool | str]) -> None:
-    shared = {str(value).casefold() for value in some} & {str(value).casefold() for value in others}
-    if shared:
-        raise ValueError(f"the same value cannot mean both: {', '.join(sorted(shared))}")
 
 
 class ConnectWiseSettings(Settings):
@@ -110,10 +64,9 @@ class ConnectWiseSettings(Settings):
     codebase:                the part of the path that names the release; null looks it up
     phone_types:             which types of phone items are a person's own; null: all but company, main and fax
     custom_field_writes:     full sends all custom fields of the contact along, minimal only the one that changes
+    contact_field:           the custom field of contacts that syncd keeps, and its two values
+    company_field:           the custom field of companies that account managers set, or their status
     """
-
-    # The messages of pydantic quote what was given, and that may be a secret.
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     site: Text
     company: Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]+$")]

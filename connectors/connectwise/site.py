@@ -13,8 +13,9 @@ import re
 import threading
 from urllib.parse import urlsplit
 
-from connectors.connectwise.answers import Row, judged
+from connectors.connectwise.answers import judged
 from connectors.connectwise.settings import ConnectWiseSettings
+from syncd.connector.answers import Row
 from syncd.errors import ConfigProblem, Permanent, Problem, ShapeChanged, Transient
 from syncd.http import Client, Transport
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from connectors.connectwise.answers import Row
 from connectors.connectwise.client import ConnectWiseClient, shown_as
-from connectors.connectwise.fields import CONTACTS, Fields, Udf, Vocabulary, custom_fields, folded, id_of
+from connectors.connectwise.fields import CONTACTS, Fields, Vocabulary, custom_fields, id_of
 from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Outcome, overtaken, refused
+from syncd.connector.answers import Row, is_id
+from syncd.connector.fields import folded
 from syncd.errors import Ambiguous, Permanent, ShapeChanged, Transient
 from syncd.model import Consent
 
@@ -41,7 +42,7 @@ class Writing:
         """Yield what became of each contact before the next change is taken."""
         for change in changes:
             contact_id = change.contact_id
-            if not (contact_id.isascii() and contact_id.isdigit()):
+            if not is_id(contact_id):
                 yield contact_id, GONE
                 continue
             try:
@@ -79,10 +80,10 @@ class Writing:
 
     def _sent(self, before: Row, value: bool | str) -> list[Row]:
         """The custom fields to send, as ids and values."""
-        ours = {"id": self._words.udf.id, "value": value}
+        ours = {"id": self._words.field.id, "value": value}
         if self._strategy == "minimal":
             return [ours]
-        others = [field for field in custom_fields(before) if id_of(field) != self._words.udf.id]
+        others = [field for field in custom_fields(before) if id_of(field) != self._words.field.id]
         return [*({"id": id_of(field), "value": field.get("value")} for field in others if _is_data(field)), ours]
 
     def _settled(self, change: Change, before: Row, error: Ambiguous) -> Outcome:
@@ -99,12 +100,12 @@ class Writing:
         if after is None:
             return GONE, False
         if self._shown(after) is not change.consent:
-            shown = self._words.udf.value(after)
+            shown = self._words.held(after)
             return refused(
                 f"ConnectWise accepted the value but still shows {shown_as(shown)} in "
-                f"'{self._words.udf.caption}'; a workflow rule or a protected field may be the cause"
+                f"'{self._words.field.name}'; a workflow rule or a protected field may be the cause"
             ), True
-        drifted = _drift(before, after, self._words.udf)
+        drifted = _drift(before, after, self._words.field.id)
         if not drifted:
             return APPLIED, False
         other = "minimal" if self._strategy == "full" else "full"
@@ -117,7 +118,7 @@ class Writing:
         return refused(said), False
 
     def _shown(self, row: Row) -> Consent | None:
-        return self._words.meaning(self._words.udf.value(row))
+        return self._words.meaning(self._words.held(row))
 
     def _look_at_the_field_again(self, consent: Consent) -> None:
         """A value was not taken. If the field or its list has changed, ConfigProblem says so."""
@@ -136,14 +137,14 @@ def _is_data(field: Row) -> bool:
     return kind != "button" and not masked
 
 
-def _drift(before: Row, after: Row, ours: Udf) -> list[str]:
+def _drift(before: Row, after: Row, ours: int | None) -> list[str]:
     """The other custom fields that changed, by caption and id, never with their values: they may be private."""
     then = {id_of(field): field for field in custom_fields(before)}
     now = {id_of(field): field for field in custom_fields(after)}
     changed = []
     for field_id in sorted(then.keys() | now.keys()):
         old, new = then.get(field_id, {}), now.get(field_id, {})
-        if field_id != ours.id and not _same(old.get("value"), new.get("value")):
+        if field_id != ours and not _same(old.get("value"), new.get("value")):
             caption = str((old or new).get("caption") or "")[:40]
             what = "lost its value" if new.get("value") is None else "has another value"
             changed.append(f"'{caption}' ({field_id}) {what}")

@@ -7,13 +7,9 @@ failed model binding names the record by its index. An answer that cannot be rea
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeAlias
-
+from syncd.connector.answers import Row, in_words, is_html, number, object_of
 from syncd.errors import Ambiguous, AuthRefused, Permanent, ShapeChanged, SyncdError, Transient
 from syncd.http import Answer
-
-Row: TypeAlias = dict[str, Any]
 
 _ERROR_KEYS = ("errormessage", "message", "error_description", "error", "errors")
 _GOOD_KEYS = {"id", "users", "clients", "access_token", "auth_url", "version", "record_count"}
@@ -40,8 +36,7 @@ def judged(answer: Answer, *, contact: str | None = None, writing: bool = False)
 
 
 def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
-    text = "; ".join(complaints(answer))
-    said = f"{answer.what}: HTTP {answer.status}: {_clean(answer, text) if text else answer.excerpt()}"
+    said = in_words(answer, complaints(answer))
     status = answer.status
     if status == 401:
         return AuthRefused(f"{said}. HaloPSA does not accept its own token; is the API application still active?")
@@ -63,12 +58,7 @@ def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
 
 def complaints(answer: Answer) -> list[str]:
     """What an error answer says, whichever of its shapes it has; none: []."""
-    try:
-        body = answer.json()
-    except ShapeChanged:
-        return []
-    if not isinstance(body, dict):
-        return []
+    body = object_of(answer)
     folded = {str(key).lower(): value for key, value in body.items()}
     if 200 <= answer.status < 300 and folded.keys() & _GOOD_KEYS:
         return []
@@ -80,30 +70,12 @@ def complaints(answer: Answer) -> list[str]:
     return texts
 
 
-def _texts(value: object) -> list[str]:
-    if isinstance(value, dict):
-        return [text for one in value.values() for text in _texts(one)]
-    if isinstance(value, list):
-        return [text for one in value for text in _texts(one)]
+def _texts(value: object, levels: int = 8) -> list[str]:
+    """The texts in a value, some levels down: JSON may be nested deeper than Python can follow."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return [text for one in inner for text in _texts(one, levels - 1)] if levels else []
     return [value.strip()] if isinstance(value, str) and value.strip() else []
-
-
-def is_html(answer: Answer) -> bool:
-    """Whether the body is a page for people: the web server answered, not the API."""
-    return answer.content.lstrip()[:1] == b"<"
-
-
-def number(what: str, value: object) -> int:
-    """An id: an integer, also as text and as 17.0 (all seen); anything else raises ShapeChanged."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        whole, _, fraction = value.strip().partition(".")
-        if whole.isascii() and whole.isdigit() and not fraction.strip("0"):
-            return int(whole)
-    raise ShapeChanged(f"{what}: an id is not a number but {type(value).__name__}")
 
 
 def client_of(row: Row) -> int | None:
@@ -113,7 +85,3 @@ def client_of(row: Row) -> int | None:
     if row["client_id"] is None or row["client_id"] in (0, -1, ""):
         return None
     return number("client_id", row["client_id"])
-
-
-def _clean(answer: Answer, text: str) -> str:
-    return replace(answer, content=text.encode("utf-8", "replace")).excerpt()

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
 from typing import Any
 
-from connectors.halopsa.answers import Row, client_of, number
+from connectors.halopsa.answers import client_of
 from connectors.halopsa.client import HaloPsaClient
-from connectors.halopsa.fields import Fields, Vocabulary, elements
-from connectors.halopsa.listing import Listings
+from connectors.halopsa.fields import COMPANIES, CONTACTS, Fields, Vocabulary
+from connectors.halopsa.listing import Costly, Listings
 from connectors.halopsa.settings import HaloPsaSettings
-from syncd.connector import Finding, Grade, Report
-from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
-from syncd.model import Company, CompanyState, Contact
+from syncd.connector import Finding, Grade, checkup
+from syncd.connector.answers import Row, number
+from syncd.errors import AuthRefused, Permanent, ShapeChanged, Transient
+from syncd.model import Company, Consent, Contact
 
-NOTES = (
-    "Whether posted custom fields replace or merge shows in a write only; any other field that changes is named.",
-    "Whether the agent's role may edit users, and how long reads lag behind writes, shows in a write only.",
-    "Whether an edit of a custom field moves a date is not known; syncd compares the full state.",
-)
+# So many full records are looked at for how unset and set fields look.
+SAMPLE = 3
 FAR_FUTURE = "2999-01-01T00:00:00"
+BOTH = (COMPANIES, CONTACTS)
 
 
-class Checkup:
-    """One screen of findings. A step that fails is a finding; credentials that fail end the checkup."""
+class Checkup(checkup.Checkup):
+    """What is looked at, step by step."""
+
+    unknown = ("only a write shows the right to edit, how custom fields merge, and how long reads lag",)
 
     def __init__(
         self,
@@ -34,154 +38,144 @@ class Checkup:
         companies: Callable[[], Iterable[Company]],
         contacts: Callable[[], Iterable[Contact]],
     ) -> None:
+        super().__init__(companies, contacts)
         self._settings = settings
         self._client = client
         self._fields = fields
         self._listings = listings
-        self._companies = companies
-        self._contacts = contacts
-        self._everybody: list[Row] = []
+        self._listed: Sequence[Row] = ()
 
-    def report(self) -> Report:
-        """Every finding, in the order in which an admin would look."""
-        steps: dict[str, Callable[[], Iterator[Finding]]] = {
-            "server": self._server,
-            "credentials": self._credentials,
-            "consent field": self._contact_field,
-            "approval field": self._company_field,
-            "companies": self._count_companies,
-            "contacts": self._count_contacts,
-            "filters": self._filters,
-            "unset fields": self._unset,
-            "allowance": self._allowance,
-        }
-        found: list[Finding] = []
-        for what, step in steps.items():
-            try:
-                found.extend(step())
-            except AuthRefused as error:
-                # Each further try may count towards a lock of the API application.
-                found.append(Finding(Grade.FAIL, "credentials", str(error)))
-                return Report(tuple(found))
-            except Transient as error:
-                found.append(Finding(Grade.DOWN, what, str(error)))
-                if sum(finding.grade is Grade.DOWN for finding in found) > 1:
-                    return Report(tuple(found))  # it is away: the other steps would only say so again
-            except (ConfigProblem, Permanent, ShapeChanged) as error:
-                found.append(Finding(Grade.FAIL, what, str(error)))
-        found += [Finding(Grade.NOTE, "not known", note) for note in NOTES]
-        return Report(tuple(found))
-
-    def _server(self) -> Iterator[Finding]:
-        how = "set in psa.settings" if self._settings.auth_url else "as the resource server says, or /auth"
-        yield Finding(Grade.OK, "server", f"{self._settings.base_url}; logs in at {self._client.server()} ({how})")
+    def service(self) -> Iterator[Finding]:
+        """The resource server, its version, and where to log in."""
         try:
             body: Any = self._client.open_to_all("/InstanceInfo").must_be_good().json()
             version = str(body.get("version"))[:40] if isinstance(body, dict) else "unknown"
         except (AuthRefused, Permanent, ShapeChanged, Transient):
-            version = "unknown (it does not tell)"
-        yield Finding(Grade.OK, "version", version)
+            version = "version unknown"
+        how = "set in psa.settings" if self._settings.auth_url else "looked up"
+        said = f"{self._settings.base_url}, {version}; logs in at {self._client.server()} ({how})"
+        yield Finding(Grade.OK, "service", said)
 
-    def _credentials(self) -> Iterator[Finding]:
+    def credentials(self) -> Iterator[Finding]:
+        """A token, and how many calls we may make with it."""
         token = self._client.login()
         life = f"{token.seconds} s" if token.seconds else "an unknown time"
-        said = f"HaloPSA accepts the API application; a token holds {life}, scope '{token.scope[:80]}'"
-        may_edit = {"all", "all:standard", "edit:customers"} & set(token.scope.lower().split())
-        yield Finding(Grade.OK, "credentials", said)
-        if not may_edit:
-            yield Finding(
-                Grade.NOTE, "permissions", "the scope does not name edit:customers; writes may be refused"
-            )
+        yield Finding(Grade.OK, "credentials", f"the API application is accepted; a token holds {life}")
+        said = f"{self._settings.requests_per_5_minutes} calls in 5 minutes are ours; what is left is not told"
+        told = self._client.told_to_wait
+        if told:
+            yield Finding(Grade.NOTE, "allowance", f"{said}; 'too many requests' came just now, {told}")
+        else:
+            yield Finding(Grade.OK, "allowance", said)
 
-    def _contact_field(self) -> Iterator[Finding]:
+    def permissions(self) -> Iterator[Finding]:
+        """What the token's scope names; the agent's role may allow less."""
+        scope = self._client.login().scope
+        if {"all", "all:standard", "edit:customers"} & set(scope.lower().split()):
+            yield Finding(Grade.OK, "permissions", f"scope '{scope[:80]}'")
+        else:
+            said = f"scope '{scope[:80]}' does not name edit:customers; writes may be refused"
+            yield Finding(Grade.NOTE, "permissions", said)
+
+    def consent_field(self) -> Iterator[Finding]:
+        """The custom field of users."""
         words = self._fields.contact()
         yield from _described("consent field", words)
-        words.must_be_complete()
-        if any(one.read_only for one in words.definitions.values()):
-            yield Finding(Grade.FAIL, "consent field", f"'{words.name}' is read-only")
-        if not any(
-            one.choices for one in words.definitions.values()
-        ) and self._settings.contact_field.opted_out in (
-            "false",
-            "0",
-        ):
+        for one in words.candidates:
+            if one.read_only:
+                yield Finding(Grade.FAIL, "consent field", f"'{one.name}' is read-only for us")
+        no_list = not any(one.is_list for one in words.candidates)
+        if no_list and self._settings.contact_field.opted_out in ("false", "0"):
             advice = "a checkbox cannot tell unset from opted out; a Single Selection can"
             yield Finding(Grade.NOTE, "consent field", advice)
 
-    def _company_field(self) -> Iterator[Finding]:
-        words = self._fields.company()
-        yield from _described("approval field", words)
-        words.must_be_complete()
+    def approval_field(self) -> Iterator[Finding]:
+        """The custom field of clients."""
+        yield from _described("approval field", self._fields.company())
 
-    def _count_companies(self) -> Iterator[Finding]:
-        states = [company.state for company in self._companies()]
-        counts = ", ".join(f"{states.count(state)} {state.value}" for state in CompanyState)
-        grade = Grade.OK if states else Grade.FAIL  # a tenant has at least its "Unknown" client
-        yield Finding(grade, "companies", f"{len(states)} seen: {counts}")
-        yield self._manner("companies", "Client", len(states))
+    def counted_companies(self) -> Iterator[Finding]:
+        """Not where each takes a call."""
+        try:
+            yield from super().counted_companies()
+        except Costly as costly:
+            yield _not_counted("companies", costly)
 
-    def _count_contacts(self) -> Iterator[Finding]:
-        seen = usable = inactive = 0
-        for contact in self._contacts():
-            seen += 1
-            usable += bool(contact.numbers)
-            inactive += not contact.active
-        said = f"{seen} seen, {usable} with a usable number in {', '.join(self._settings.phone_fields)}"
-        grade = Grade.OK if seen else Grade.NOTE
-        yield Finding(grade, "contacts", f"{said}; {inactive} inactive")
-        yield self._manner("contacts", "Users", seen)
+    def counted_contacts(self) -> Iterator[Finding]:
+        """Not where each takes a call."""
+        try:
+            yield from super().counted_contacts()
+        except Costly as costly:
+            self._listed = costly.rows
+            yield _not_counted("contacts", costly)
 
-    def _manner(self, what: str, entity: str, count: int) -> Finding:
-        manner = self._listings.manner.get(entity, "unknown")
-        if "a call each" in manner:
-            advice = f"each pass costs {count} calls and more; fewer phone_fields may spare them" if count else ""
-            return Finding(Grade.NOTE, f"{what}, lists", f"what syncd needs is shown {manner}: {advice}")
-        return Finding(Grade.OK, f"{what}, lists", f"what syncd needs is shown {manner}")
+    def also_needed(self) -> checkup.Steps:
+        """HaloPSA ignores what it does not understand."""
+        return {"filters": self._filters}
+
+    def also_shown(self) -> checkup.Steps:
+        """What this tenant makes of what is not documented."""
+        return {"lists": self._lists, "change dates": self._dates}
 
     def _filters(self) -> Iterator[Finding]:
-        """HaloPSA ignores what it does not understand, so each filter is tried on what it should leave out."""
-        everybody = self._everybody = self._client.rows("Users")
-        clients = {client_of(row) for row in everybody if "client_id" in row} - {None}
-        if len(clients) > 1:
-            try:
-                self._client.rows("Users", min(one for one in clients if one is not None))
-                yield Finding(Grade.OK, "filters", "client_id is obeyed")
-            except ShapeChanged as error:
-                yield Finding(Grade.FAIL, "filters", str(error))
-        answer = self._client.get(
-            "/Users", {"pageinate": "true", "page_size": 1, "page_no": 1, "lastupdatefromdate": FAR_FUTURE}
-        )
-        body = answer.json()
-        rows = body.get("users") if isinstance(body, dict) else body
-        if everybody:
-            works = "is obeyed for users" if rows == [] else "is ignored for users"
-            yield Finding(Grade.OK, "filters", f"lastupdatefromdate {works} (syncd does not rely on it)")
+        """The filter that a company's opt-out relies on is tried on what it should leave out."""
+        clients = [one.company_id for one in self.contacts if one.company_id is not None]
+        clients += [str(client_of(row)) for row in self._listed if row.get("client_id")]
+        sizes = Counter(clients)
+        if len(sizes) > 1:
+            self._client.rows(CONTACTS, int(min(sizes, key=lambda company: sizes[company])))
+            yield Finding(Grade.OK, "filters", "client_id is obeyed")
 
-    def _unset(self) -> Iterator[Finding]:
+    # --- what this tenant shows of the undocumented -------------------------------------------------------------
+
+    def _lists(self) -> Iterator[Finding]:
+        """What lists and full records show of custom fields, and so what a pass costs."""
+        manners: dict[str, list[str]] = {}
+        for entity in BOTH:
+            manners.setdefault(self._listings.manner.get(entity, "not seen yet"), []).append(entity)
+        said = [f"{' and '.join(entities)} {manner}" for manner, entities in manners.items()]
+        costly = any("a call each" in manner for manner in manners)
+        if any(phone in manner for manner in manners for phone in self._settings.phone_fields):
+            said.append("fewer phone_fields may spare calls")
         words = self._fields.contact()
-        for row in self._everybody[:3]:
-            full = self._client.record("Users", number("Users", row["id"]))
-            if full is None or words.text(full) is not None:
+        unset, held = Counter[str](), []
+        for user_id in (*self._some(None), *self._some(*Consent), *(row["id"] for row in self._listed[:SAMPLE])):
+            row = self._client.record(CONTACTS, number(CONTACTS, user_id))
+            if row is None:
                 continue
-            shown = "shown, without a value" if words.element(full) is not None else "left out of the record"
-            said = f"an unset consent field is {shown}; full records hold {len(elements(full))} custom fields"
-            yield Finding(Grade.OK, "unset fields", said)
-            return
+            if words.held(row) is None:
+                unset["null" if words.shown_by(row) else "left out"] += 1
+            else:
+                held.append((words.element(row) or {}).get("value"))
+        said.append(f"unset is {checkup.forms(unset)}")
+        said += checkup.stored_form(words.field, held)
+        yield Finding(Grade.NOTE if costly else Grade.OK, "lists", "; ".join(said))
 
-    def _allowance(self) -> Iterator[Finding]:
-        ours = self._settings.requests_per_5_minutes
-        said = (
-            f"{ours} calls in five minutes are ours (requests_per_5_minutes); HaloPSA does not show what is left"
-        )
-        yield Finding(Grade.OK, "allowance", said)
-        if told := self._client.told_to_wait:
-            yield Finding(Grade.NOTE, "allowance", f"HaloPSA said 'too many requests' just now, {told}")
+    def _some(self, *consents: Consent | None) -> Iterator[str]:
+        return islice((one.id for one in self.contacts if one.consent in consents), SAMPLE)
+
+    def _dates(self) -> Iterator[Finding]:
+        """Whether the filter by date of change works; if it does, what moves the date shows after an edit."""
+        obeyed = [entity for entity in BOTH if not self._client.changed_since(entity, FAR_FUTURE)]
+        ignored = [entity for entity in BOTH if entity not in obeyed]
+        said = [
+            f"lastupdatefromdate is {how} for {' and '.join(entities)}"
+            for how, entities in {"obeyed": obeyed, "ignored": ignored}.items()
+            if entities
+        ]
+        now = self._client.moments.now().date
+        if obeyed and now is not None:
+            since = (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
+            said += [f"{self._client.changed_since(one, since)} {one} changed within the hour" for one in obeyed]
+            said.append(checkup.EDIT_ONE)
+        yield Finding(Grade.OK, "change dates", "; ".join(said))
+
+
+def _not_counted(what: str, costly: Costly) -> Finding:
+    said = f"{len(costly.rows)} seen; each takes a call (see lists), which this check spares"
+    return Finding(Grade.NOTE, what, said)
 
 
 def _described(what: str, words: Vocabulary[Any]) -> Iterator[Finding]:
-    for one in words.definitions.values():
-        if one.choices:
-            choices = ", ".join(f"'{choice.label}' ({choice.value})" for choice in one.choices)
-            yield Finding(Grade.OK, what, f"'{one.name}' ({one.id}), selection: {choices}")
-        else:
-            yield Finding(Grade.OK, what, f"'{one.name}' ({one.id}), no selection: text, or a checkbox")
+    for one in words.candidates:
+        yield checkup.described(what, one)
+    words.must_be_complete()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from connectors.halopsa.answers import Opaque, Row, client_of, complaints, is_html, judged, number
-from connectors.halopsa.login import Login, Token, date_of
+from connectors.halopsa.answers import Opaque, client_of, complaints, judged
+from connectors.halopsa.login import Login, Token
 from connectors.halopsa.settings import HaloPsaSettings
+from syncd.connector.answers import Row, in_words, is_html, must_all_fit, number, record_of, rows_in
+from syncd.connector.moments import Moments
 from syncd.errors import Ambiguous, Permanent, ShapeChanged, Transient
 from syncd.http import Answer, Transport
 
@@ -32,14 +33,6 @@ WINDOW = 300.0
 FIRST_PAUSE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time by the service's own clock (its Date headers), and in calls where it sends none."""
-
-    date: datetime | None
-    calls: int
-
-
 class HaloPsaClient:
     """Calls HaloPSA. Thread-safe; raises the exceptions of `syncd.errors`."""
 
@@ -48,15 +41,15 @@ class HaloPsaClient:
         self._login = Login(settings, transport, self._api)
         self._pace = transport.pace
         self._lock = threading.Lock()
-        self._now = Moment(None, 0)
         self._too_many = 0
+        self.moments = Moments()
         self.told_to_wait: str | None = None
 
     # --- one call ---------------------------------------------------------------------------------------------
 
     def login(self) -> Token:
         """The token in use."""
-        return self._login.token(self.moment().date)
+        return self._login.token(self.moments.now().date)
 
     def server(self) -> str:
         """The authorisation server."""
@@ -72,7 +65,7 @@ class HaloPsaClient:
 
     def _call(self, method: str, path: str, params: dict[str, Any] | None = None, body: Any = None) -> Answer:
         """Send a request; after a 401 once more with a new token, unless the refused one was new itself."""
-        token = self._login.token(self.moment().date)
+        token = self._login.token(self.moments.now().date)
         answer = self._send(token, method, path, params, body)
         if answer.status == 401 and token.accepted:
             token = self._login.token(None, instead_of=token)
@@ -91,8 +84,8 @@ class HaloPsaClient:
         else:
             answer = self._api.read(method, path, params=params, headers=headers)
         answer = replace(answer, hidden=(bearer,))
+        self.moments.heard(answer)
         with self._lock:
-            self._now = Moment(date_of(answer) or self._now.date, self._now.calls + 1)
             self._too_many = self._too_many + 1 if answer.status == 429 else 0
         if answer.status == 429:
             self._back_off(answer)
@@ -105,9 +98,8 @@ class HaloPsaClient:
         # The window is full, whoever filled it: what is not ours wears off over the next five minutes.
         self._pace.others_used(self._pace.limits.calls)
         pause = FIRST_PAUSE * 2 ** min(self._too_many - 1, 5) if asked is None else asked
-        text = "; ".join(complaints(answer)) or "too many requests"
-        said = replace(answer, content=text.encode("utf-8", "replace")).excerpt()
-        raise Transient(f"{answer.what}: HTTP 429: {said}", retry_after=min(pause, WINDOW))
+        said = in_words(answer, complaints(answer) or ["too many requests"])
+        raise Transient(said, retry_after=min(pause, WINDOW))
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -172,21 +164,22 @@ class HaloPsaClient:
         answer = judged(self._call("GET", f"/{entity}", params))
         rows, total = _page(answer, LIST_KEYS[entity])
         if client_id is not None:
-            _must_belong(answer.what, rows, client_id)
+            must_all_fit(answer.what, (client_of(row) == client_id for row in rows), "client_id")
         return answer.what, rows, total
+
+    def changed_since(self, entity: str, date: str) -> int:
+        """How many records a filter by date of change finds. What HaloPSA does not understand it ignores."""
+        params = {"pageinate": "true", "page_size": 1, "page_no": 1, "lastupdatefromdate": date}
+        rows, total = _page(self.get(f"/{entity}", params), LIST_KEYS[entity])
+        return len(rows) if total is None else total
 
     def record(self, entity: str, record_id: int, contact: str | None = None) -> Row | None:
         """One record with all its fields, or None where HaloPSA has none."""
         answer = self._call("GET", f"/{entity}/{record_id}", {"includedetails": "true"})
         if answer.status == 404 and not is_html(answer):
             return None
-        row = judged(answer, contact=contact).json()
         # Nothing says that "null" stands for a record that is not there, so it does not.
-        if not isinstance(row, dict) or number(answer.what, row.get("id")) != record_id:
-            raise ShapeChanged(
-                f"{answer.what}: the answer is not that record: {answer.excerpt()}", contact=contact
-            )
-        return row
+        return record_of(answer, judged(answer, contact=contact).json(), record_id, contact)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -209,39 +202,15 @@ class HaloPsaClient:
             raise
         return _saved(judged(answer, contact=contact, writing=True), set(sent), contact)
 
-    # --- time, without a clock --------------------------------------------------------------------------------
-
-    def moment(self) -> Moment:
-        """The time of the latest answer."""
-        with self._lock:
-            return self._now
-
-    def passed(self, since: Moment, seconds: float) -> bool:
-        """Whether that much time has passed. Where the service sends no dates, each call counts as a second."""
-        now = self.moment()
-        if since.date and now.date:
-            return abs((now.date - since.date).total_seconds()) >= seconds
-        return now.calls - since.calls >= seconds
-
 
 def _page(answer: Answer, key: str) -> tuple[list[Row], int | None]:
     """The rows of a page, and how many there are in all, where the answer says so."""
     body = answer.json()
-    rows = body.get(key) if isinstance(body, dict) else body
+    rows = rows_in(body.get(key) if isinstance(body, dict) else body, f"{answer.what}: '{key}'", answer)
     total = body.get("record_count") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ShapeChanged(f"{answer.what}: the answer has no list of '{key}': {answer.excerpt()}")
     if total is not None and number(answer.what, total) < 0:
         raise ShapeChanged(f"{answer.what}: the answer counts {total} records")
     return rows, None if total is None else number(answer.what, total)
-
-
-def _must_belong(what: str, rows: list[Row], client_id: int) -> None:
-    foreign = sum(1 for row in rows if client_of(row) != client_id)
-    if foreign:
-        raise ShapeChanged(
-            f"{what}: {foreign} of {len(rows)} users are not of client {client_id}: the filter was not obeyed"
-        )
 
 
 def _must_be_all(what: str, rows: list[Row], found: dict[int, Row], total: int | None) -> None:

@@ -8,46 +8,150 @@ so both count. In clients that others wrote: a checkbox as 1/0, true/false and "
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from connectors.halopsa.answers import Row, number
-from connectors.halopsa.client import HaloPsaClient, Moment
-from connectors.halopsa.settings import CompanyField, ContactField
+from connectors.halopsa.client import HaloPsaClient
+from connectors.halopsa.settings import HaloPsaSettings
+from syncd.connector import fields
+from syncd.connector.answers import Row, is_id, number, record_of, rows_in
+from syncd.connector.fields import (
+    COMPANY_FIELD,
+    CONTACT_FIELD,
+    Choice,
+    CustomField,
+    Remembered,
+    State,
+    folded,
+)
 from syncd.errors import ConfigProblem, Problem, ShapeChanged
 from syncd.model import CompanyState, Consent
 
-# A field may be deleted and made anew, a list may be edited; this bounds how long we miss it.
-SECONDS_TRUSTED = 900.0
 BOOLEANS = {"true": "1", "false": "0", "1": "true", "0": "false"}
 
-State = TypeVar("State", bound=StrEnum)
+CONTACTS, COMPANIES = "Users", "Client"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An option of a selection."""
+class Meanings(fields.Vocabulary[State]):
+    """What the values of one definition mean; those of a checkbox come in several forms."""
 
-    value: int | str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A custom field as /FieldInfo describes it; only a selection has choices."""
-
-    id: int
-    name: str
-    read_only: bool
-    choices: tuple[Choice, ...]
+    def meaning(self, value: object) -> State | None:
+        """What a value stands for; None for no value and for any other."""
+        found = super().meaning(value)
+        if found is None and value is not None and not self.field.is_list:
+            found = super().meaning(BOOLEANS.get(folded(value)))
+        return found
 
 
-def folded(text: object) -> str:
-    """The form in which values are compared."""
-    return str(text).strip().casefold()
+class Vocabulary(Generic[State]):
+    """What the values of one custom field mean, and what records hold in it.
+
+    A user field and a client field may bear the same name; the records themselves show which is whose.
+    """
+
+    def __init__(
+        self, where: str, candidates: Sequence[CustomField], words: Mapping[State, Sequence[object]]
+    ) -> None:
+        self.name = candidates[0].name
+        self.candidates = tuple(candidates)
+        self._where = where
+        self._words = words
+        self._meanings = {one.id: Meanings("HaloPSA", where, one, words) for one in candidates}
+        self._own = candidates[0].id if len(candidates) == 1 else None
+        self._labels_are_values = False
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the field, mostly one."""
+        return [one.id for one in self.candidates if one.id is not None and self._own in {None, one.id}]
+
+    @property
+    def field(self) -> CustomField:
+        """The field itself. ConfigProblem when there are several of that name and no record has shown whose."""
+        return self._its_meanings(self._own).field
+
+    def element(self, row: Row) -> Row | None:
+        """The field in a record, be it set or not; None where the record does not show it."""
+        for one in custom_fields(row):
+            known = number("customfields", one["id"]) if one.get("id") is not None else None
+            if known in self._meanings or (known is None and named(one.get("name")) == named(self.name)):
+                self._own = known if known is not None and self._own is None else self._own
+                return one
+        return None
+
+    def shown_by(self, row: Row) -> bool:
+        """Whether the record lists it, be it set or not."""
+        return self.element(row) is not None
+
+    def held(self, row: Row) -> str | None:
+        """What people see in the field of a record; None: nothing, or not there."""
+        one = self.element(row)
+        if one is None or self._empty(one):
+            return None
+        return text_of(one.get("display")) or text_of(one.get("value"))
+
+    def meaning(self, row: Row) -> State | None:
+        """What the field of a record stands for; None for no value and for any other."""
+        one = self.element(row)
+        if one is None or self._empty(one):
+            return None
+        meanings = self._its_meanings(one.get("id"))
+        value = text_of(one.get("value"))
+        choice = meanings.field.choice(value)
+        if choice is not None and folded(choice.value) != folded(value):
+            self._labels_are_values = True
+        found = meanings.meaning(value)
+        # Of a known option nothing else that is shown changes what it is.
+        return found if found is not None or choice is not None else meanings.meaning(text_of(one.get("display")))
+
+    def value(self, state: State, present: Row | None) -> Any:
+        """What to write for it: the id of the option, or the text, in the form that the record showed before.
+
+        Raises ConfigProblem when a selection has no such option.
+        """
+        meanings = self._its_meanings(self._own)
+        value = meanings.value(state)
+        if choice := meanings.field.choice(value):
+            return choice.label if self._labels_are_values else choice.value
+        shown = present.get("value") if present else None
+        if folded(value) not in BOOLEANS:
+            return value
+        on = folded(value) in {"true", "1"}
+        if isinstance(shown, str) and shown.strip():
+            return str(int(on)) if shown.strip() in {"0", "1"} else str(on).lower()
+        if isinstance(shown, int) and not isinstance(shown, bool):
+            return int(on)
+        return int(on) if shown is None and folded(value) in {"0", "1"} else on
+
+    def must_be_complete(self) -> None:
+        """Raise ConfigProblem with every configured value that the selection does not have, or has twice."""
+        problems: list[Problem] = []
+        for one in self.candidates:
+            values = [value for values in self._words.values() for value in values]
+            of_the_other_entity = self._own is None and not any(map(one.choice, values))
+            if not one.is_list or self._own not in {None, one.id} or of_the_other_entity:
+                continue
+            try:
+                self._meanings[one.id].must_be_complete()
+            except ConfigProblem as error:
+                problems += error.problems
+        if problems:
+            raise ConfigProblem(problems)
+
+    def _its_meanings(self, field_id: object) -> Meanings[State]:
+        """Those of the definition with that id; an element may bear no id, and then it is the field's own."""
+        known = self._own if field_id is None else number("customfields", field_id)
+        if known is None:
+            what = f"HaloPSA has several custom fields '{self.name}'; set this one for one record by hand, once"
+            raise ConfigProblem([Problem(f"{self._where}.name", what)])
+        return self._meanings[known]
+
+    def _empty(self, element: Row) -> bool:
+        value = text_of(element.get("value"))
+        field = self._its_meanings(element.get("id")).field
+        if value == "0" and field.is_list and field.choice("0") is None:
+            value = None  # no option has the id 0
+        return value is None and text_of(element.get("display")) is None
 
 
 def named(text: object) -> str:
@@ -55,11 +159,11 @@ def named(text: object) -> str:
     return "".join(char for char in str(text).casefold() if char.isalnum())
 
 
-def elements(row: Row) -> list[Row]:
-    """The custom fields of a record. ShapeChanged when they are not a list of elements."""
-    listed = row.get("customfields") or []
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise ShapeChanged("customfields of a record is not a list of fields")
+def custom_fields(row: Row) -> list[Row]:
+    """The custom fields of a record; absent and null are none. One that bears no name is a change of shape."""
+    listed = rows_in(row.get("customfields") or [], "customfields of a record")
+    if any(one.get("id") is None and not one.get("name") for one in listed):
+        raise ShapeChanged("customfields of a record hold one with neither id nor name")
     return listed
 
 
@@ -75,208 +179,45 @@ def text_of(value: object) -> str | None:
     return text or None
 
 
-class Vocabulary(Generic[State]):
-    """What the values of one custom field mean, in both directions.
-
-    A user field and a client field may bear the same name; the records themselves show which is whose.
-    """
-
-    def __init__(
-        self,
-        where: str,
-        candidates: Sequence[Definition],
-        words: Mapping[State, Sequence[str]],
-        keys: Mapping[State, str],
-    ) -> None:
-        self.definitions = {one.id: one for one in candidates}
-        self.name = candidates[0].name
-        self._where = where
-        self._words = words
-        self._keys = keys
-        self._meanings = {one.id: self._meant(one) for one in candidates}
-        self._own = candidates[0].id if len(candidates) == 1 else None
-        self._labels_are_values = False
-
-    @property
-    def ids(self) -> list[int]:
-        """The ids of the field, mostly one."""
-        return [self._own] if self._own is not None else sorted(self.definitions)
-
-    @property
-    def definition(self) -> Definition:
-        """The field itself. ConfigProblem when there are several of that name and no record has shown whose."""
-        if self._own is None:
-            what = f"HaloPSA has several custom fields '{self.name}'; set this one for one record by hand, once"
-            raise ConfigProblem([Problem(f"{self._where}.name", what)])
-        return self.definitions[self._own]
-
-    def element(self, row: Row) -> Row | None:
-        """The field in a record, be it set or not; None where the record does not show it."""
-        for one in elements(row):
-            known = number("customfields", one["id"]) if one.get("id") is not None else None
-            if known in self.definitions or (known is None and named(one.get("name")) == named(self.name)):
-                self._own = known if known is not None and self._own is None else self._own
-                return one
-        return None
-
-    def text(self, row: Row) -> str | None:
-        """What people see in the field; None: empty or not there."""
-        one = self.element(row)
-        if one is None or self._empty(one):
-            return None
-        return text_of(one.get("display")) or text_of(one.get("value"))
-
-    def meaning(self, row: Row) -> State | None:
-        """What the field of a record stands for; None for no value and for any other."""
-        one = self.element(row)
-        if one is None or self._empty(one):
-            return None
-        definition = self._definition_of(one)
-        meanings = self._meanings[definition.id]
-        value = text_of(one.get("value"))
-        choice = _choice(definition, value)
-        if choice is not None and folded(choice.value) != folded(value):
-            self._labels_are_values = True
-        for text in (value, text_of(one.get("display"))):
-            if text is not None and folded(text) in meanings:
-                return meanings[folded(text)]
-            if choice is not None:  # a known option: what else is shown of it changes nothing
-                return None
-        return None
-
-    def value(self, state: State, present: Row | None) -> Any:
-        """What to write for it: the id of the option, or the text, in the form that the record showed before.
-
-        Raises ConfigProblem when a selection has no such option.
-        """
-        text = self._words[state][0]
-        definition = self.definition
-        if definition.choices:
-            choice = _choice(definition, text)
-            if choice is None:
-                raise ConfigProblem([self._not_listed(definition, state, text)])
-            return choice.label if self._labels_are_values else choice.value
-        shown = present.get("value") if present else None
-        if folded(text) not in BOOLEANS:
-            return text
-        on = folded(text) in {"true", "1"}
-        if isinstance(shown, str) and shown.strip():
-            return str(int(on)) if shown.strip() in {"0", "1"} else str(on).lower()
-        if isinstance(shown, int) and not isinstance(shown, bool):
-            return int(on)
-        return int(on) if shown is None and text.strip() in {"0", "1"} else on
-
-    def must_be_complete(self) -> None:
-        """Raise ConfigProblem with every configured value that the selection does not have, or has twice."""
-        listed = [one for one in self.definitions.values() if one.choices and self._own in {None, one.id}]
-        problems: list[Problem] = []
-        for definition in listed:
-            found = {
-                (state, text): _choice(definition, text) for state, texts in self._words.items() for text in texts
-            }
-            if self._own is None and not any(found.values()):
-                continue  # the other entity's
-            problems += [self._not_listed(definition, *key) for key, choice in found.items() if choice is None]
-            taken: dict[object, State] = {}
-            for (state, text), choice in found.items():
-                if choice is not None and taken.setdefault(choice.value, state) is not state:
-                    what = f"'{text}' ({choice.value}) of '{definition.name}' cannot mean both"
-                    problems.append(Problem(f"{self._where}.{self._keys[state]}", what))
-        if problems:
-            raise ConfigProblem(problems)
-
-    def _empty(self, element: Row) -> bool:
-        value = text_of(element.get("value"))
-        definition = self._definition_of(element)
-        if value == "0" and definition.choices and _choice(definition, "0") is None:
-            value = None  # no option has the id 0
-        return value is None and text_of(element.get("display")) is None
-
-    def _definition_of(self, element: Row) -> Definition:
-        if element.get("id") is None:
-            return self.definition
-        return self.definitions[number("customfields", element["id"])]
-
-    def _meant(self, definition: Definition) -> dict[str, State]:
-        meanings: dict[str, State] = {}
-        for state, texts in self._words.items():
-            for text in texts:
-                meanings[folded(text)] = state
-                if not definition.choices and folded(text) in BOOLEANS:
-                    meanings.setdefault(BOOLEANS[folded(text)], state)
-                if choice := _choice(definition, text):
-                    meanings.setdefault(folded(choice.label), state)
-        # Last, because an id beats a label where a list uses one word for both.
-        for state, texts in self._words.items():
-            for choice in filter(None, (_choice(definition, text) for text in texts)):
-                meanings[folded(choice.value)] = state
-        return meanings
-
-    def _not_listed(self, definition: Definition, state: State, text: str) -> Problem:
-        known = ", ".join(repr(choice.label) for choice in definition.choices) or "nothing"
-        what = f"'{text}' is no option of '{definition.name}' in HaloPSA, which has: {known}"
-        return Problem(f"{self._where}.{self._keys[state]}", what)
-
-
-def _choice(definition: Definition, text: str | None) -> Choice | None:
-    if text is None:
-        return None
-    for choice in definition.choices:
-        if folded(choice.value) == folded(text):
-            return choice
-    return next((choice for choice in definition.choices if folded(choice.label) == folded(text)), None)
-
-
 class Fields:
     """The two custom fields as /FieldInfo describes them now; read when needed, and again when they may be old.
 
     Thread-safe. Both methods raise ConfigProblem when the field is not there, naming those that are.
     """
 
-    def __init__(self, client: HaloPsaClient, contact: ContactField, company: CompanyField) -> None:
+    def __init__(self, client: HaloPsaClient, settings: HaloPsaSettings) -> None:
         self._client = client
-        self._contact_field = contact
-        self._company_field = company
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[Vocabulary[Any], Moment]] = {}
+        self._settings = settings
+        # Whole vocabularies, because these learn from records.
+        self._known: Remembered[Vocabulary[Any]] = Remembered(client.moments)
 
     def contact(self) -> Vocabulary[Consent]:
         """The consent field of users."""
-        field = self._contact_field
-        words = {Consent.OPTED_IN: [field.opted_in], Consent.OPTED_OUT: [field.opted_out]}
-        keys = {Consent.OPTED_IN: "opted_in", Consent.OPTED_OUT: "opted_out"}
-        return self._vocabulary("Users", field.name, "psa.settings.contact_field", words, keys)
+        wanted = self._settings.contact_field
+        return self._known.get(
+            CONTACTS,
+            lambda: Vocabulary(CONTACT_FIELD, self._look_up(wanted.name, CONTACT_FIELD), wanted.words),
+        )
 
     def company(self) -> Vocabulary[CompanyState]:
         """The approval field of clients."""
-        field = self._company_field
-        words = {CompanyState.APPROVED: field.approved, CompanyState.OPTED_OUT: field.opted_out}
-        keys = {CompanyState.APPROVED: "approved", CompanyState.OPTED_OUT: "opted_out"}
-        return self._vocabulary("Client", field.name, "psa.settings.company_field", words, keys)
+        wanted = self._settings.company_field
+        return self._known.get(
+            COMPANIES,
+            lambda: Vocabulary(COMPANY_FIELD, self._look_up(wanted.name, COMPANY_FIELD), wanted.words),
+        )
 
     def doubt(self, entity: str) -> None:
         """Something did not fit: read the definition for Users or Client again before it is used next."""
-        with self._lock:
-            self._known.pop(entity, None)
+        self._known.forget(entity)
 
-    def _vocabulary(
-        self, entity: str, name: str, where: str, words: Mapping[Any, Sequence[str]], keys: Mapping[Any, str]
-    ) -> Vocabulary[Any]:
-        with self._lock:
-            known = self._known.get(entity)
-            if known is None or self._client.passed(known[1], SECONDS_TRUSTED):
-                self._known.pop(entity, None)
-                vocabulary = Vocabulary(where, self._look_up(name, where), words, keys)
-                known = self._known[entity] = (vocabulary, self._client.moment())
-            return known[0]
-
-    def _look_up(self, name: str, where: str) -> list[Definition]:
+    def _look_up(self, name: str, where: str) -> list[CustomField]:
         answer = self._client.get("/FieldInfo", {"includevalues": "true"})
         body = answer.json()
         bodies = body.values() if isinstance(body, dict) else [body]
-        listed: Any = next((one for one in bodies if isinstance(one, list)), None)
-        if listed is None or not all(isinstance(one, dict) for one in listed):
-            raise ShapeChanged(f"{answer.what}: the answer is not a list of fields")
+        listed = rows_in(
+            next((one for one in bodies if isinstance(one, list)), None), f"{answer.what}: the answer", answer
+        )
         wanted = {named(name), "cf" + named(name)}
         found = [one for one in listed if named(one.get("name")) in wanted]
         found = found or [one for one in listed if named(one.get("label")) == named(name)]
@@ -288,18 +229,20 @@ class Fields:
             raise ConfigProblem([Problem(f"{where}.name", what)])
         return [self._described(one) for one in found]
 
-    def _described(self, field: Row) -> Definition:
-        field_id = number("/FieldInfo", field.get("id"))
-        if not field.get("values"):  # only the single definition may list the options
+    def _described(self, one: Row) -> CustomField:
+        field_id = number("/FieldInfo", one.get("id"))
+        if not one.get("values"):  # only the single definition may list the options
             answer = self._client.get(f"/FieldInfo/{field_id}", {"includedetails": "true"})
-            field = answer.json()
-            if not isinstance(field, dict) or number(answer.what, field.get("id")) != field_id:
-                raise ShapeChanged(f"{answer.what}: the answer is not that field: {answer.excerpt()}")
-        entries = field.get("values") or []
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ShapeChanged("the values of a custom field are not a list of options")
-        choices = tuple(_option(entry) for entry in entries)
-        return Definition(field_id, str(field.get("name")), field.get("readonly") is True, choices)
+            one = record_of(answer, answer.json(), field_id)
+        choices = tuple(map(_option, rows_in(one.get("values") or [], "values of a custom field")))
+        return CustomField(
+            id=field_id,
+            name=str(one.get("name")),
+            kind="selection" if choices else "text or checkbox",
+            is_list=bool(choices),
+            choices=choices or None,
+            read_only=one.get("readonly") is True,
+        )
 
 
 def _option(entry: Row) -> Choice:
@@ -309,4 +252,4 @@ def _option(entry: Row) -> Choice:
     if value is None or label is None:
         raise ShapeChanged("an option of a custom field has no id or no name")
     text = text_of(value) or ""
-    return Choice(int(text) if text.isascii() and text.isdigit() else text, str(label).strip())
+    return Choice(int(text) if is_id(text) else text, str(label).strip())

@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from connectors.halopsa.answers import Row, number
-from connectors.halopsa.client import HaloPsaClient, Moment
-from connectors.halopsa.fields import Vocabulary
+from connectors.halopsa.client import HaloPsaClient
+from connectors.halopsa.fields import CONTACTS, Vocabulary
+from syncd.connector.answers import Row, number
+from syncd.connector.moments import Moment
 from syncd.errors import ShapeChanged, Transient
 
 # Rows that are read in full to see whether what a list leaves out is really empty.
@@ -27,6 +28,14 @@ SAMPLE = 3
 SECONDS_KEPT = 6 * 3600.0
 
 FIELD = "the custom field"
+
+
+class Costly(Exception):
+    """More records would have to be read one by one than was allowed. `rows` are those of the list."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__(f"{len(rows)} records")
+        self.rows = rows
 
 
 class Listings:
@@ -41,9 +50,17 @@ class Listings:
         self.manner: dict[str, str] = {}
 
     def read(
-        self, entity: str, words: Vocabulary[Any], keys: Sequence[str], client_id: int | None = None
+        self,
+        entity: str,
+        words: Vocabulary[Any],
+        keys: Sequence[str],
+        client_id: int | None = None,
+        most: int | None = None,
     ) -> list[Row]:
-        """Every record of one client, or all, each with these keys and the custom field if it is set."""
+        """Every record of one client, or all, each with these keys and the custom field if it is set.
+
+        Raises Costly where that takes reading more than `most` of them one by one.
+        """
         rows = self._rows(entity, words, client_id)
         lacking = {number(entity, row["id"]): gaps for row in rows if (gaps := _gaps(row, words, keys))}
         if not lacking:
@@ -59,6 +76,8 @@ class Listings:
                 return [whole.get(number(entity, row["id"]), row) for row in rows]
         names = ", ".join(sorted(frozenset[str]().union(*lacking.values())))
         self.manner[entity] = f"in full records only, a call each (list rows lack {names})"
+        if most is not None and len(lacking) > most:
+            raise Costly(rows)
         whole |= self._full(entity, lacking.keys() - whole.keys())
         return [whole.get(number(entity, row["id"]), row) for row in rows]
 
@@ -67,15 +86,15 @@ class Listings:
         with self._lock:
             for one in user_ids:
                 self._written[one] += 1
-                self._kept.pop(("Users", one), None)
+                self._kept.pop((CONTACTS, one), None)
 
     def _rows(self, entity: str, words: Vocabulary[Any], client_id: int | None) -> list[Row]:
         """The list rows; asking for the custom field by its id is tried once, and kept up where it helps."""
         asks = self._asks.get(entity)
         rows = self._client.rows(entity, client_id, words.ids if asks else ())
-        if asks is None and rows and not any(words.element(row) for row in rows):
+        if asks is None and rows and not any(map(words.shown_by, rows)):
             asked = self._client.rows(entity, client_id, words.ids)
-            self._asks[entity] = any(words.element(row) for row in asked)
+            self._asks[entity] = any(map(words.shown_by, asked))
             rows = asked if self._asks[entity] else rows
         return rows
 
@@ -83,7 +102,7 @@ class Listings:
     def _may_be_empty(rows: list[Row], words: Vocabulary[Any], gaps: Iterable[frozenset[str]]) -> bool:
         """Whether other rows of this list show everything that some rows lack."""
         shown = {key for row in rows for key in row}
-        if any(words.element(row) for row in rows):
+        if any(map(words.shown_by, rows)):
             shown.add(FIELD)
         return all(lacking <= shown and "customfields" not in lacking for lacking in gaps)
 
@@ -94,7 +113,7 @@ class Listings:
         for record_id in wanted:
             key = (entity, record_id)
             kept = self._kept.get(key)
-            if kept is not None and not self._client.passed(kept[1], SECONDS_KEPT):
+            if kept is not None and not self._client.moments.passed(kept[1], SECONDS_KEPT):
                 found[record_id] = kept[0]
                 continue
             written = self._written[record_id]
@@ -114,7 +133,7 @@ class Listings:
             found[record_id] = row
             with self._lock:
                 if self._written[record_id] == written:
-                    self._kept[key] = (row, self._client.moment())
+                    self._kept[key] = (row, self._client.moments.now())
         with self._lock:
             for record_id in wanted:
                 self._kept.pop((entity, record_id), None)
@@ -126,10 +145,10 @@ def _gaps(row: Row, words: Vocabulary[Any], keys: Sequence[str]) -> frozenset[st
     lacking = {key for key in keys if key not in row}
     if not isinstance(row.get("customfields"), list):
         lacking.add("customfields")
-    elif words.element(row) is None:
+    elif not words.shown_by(row):
         lacking.add(FIELD)
     return frozenset(lacking)
 
 
 def _nothing_in(full: Row, gaps: Iterable[str], words: Vocabulary[Any]) -> bool:
-    return all(words.text(full) is None if gap == FIELD else full.get(gap) in (None, "") for gap in gaps)
+    return all(words.held(full) is None if gap == FIELD else full.get(gap) in (None, "") for gap in gaps)

@@ -7,10 +7,10 @@ third parties: 401 with invalid_client for a wrong client, 500 for a wrong tenan
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from connectors.halopsa.answers import complaints
 from connectors.halopsa.settings import HaloPsaSettings
+from syncd.connector.answers import in_words
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, Problem, ShapeChanged, Transient
 from syncd.http import Answer, Client, Transport, checked_base_url
 
@@ -117,18 +118,18 @@ class Login:
         if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
             raise ShapeChanged(f"{answer.what}: the answer holds no access_token")
         seconds = _seconds(body.get("expires_in"))
-        now = date_of(answer)
+        now = answer.date()
         renew_at = None
         if now is not None and seconds is not None:
             life = timedelta(seconds=seconds)
-            renew_at = now + life - min(MARGIN, life / 10)
+            with contextlib.suppress(OverflowError):  # a clock in the year 9999; the token's 401 will tell
+                renew_at = now + life - min(MARGIN, life / 10)
         return Token(SecretStr(value), str(body.get("scope") or settings.scope), seconds, renew_at)
 
     def _must_be_good(self, answer: Answer) -> None:
         if 200 <= answer.status < 300:
             return
-        text = "; ".join(complaints(answer)) or "no reason given"
-        said = f"{answer.what}: HTTP {answer.status}: {replace(answer, content=text.encode()).excerpt()}"
+        said = in_words(answer, complaints(answer) or ["no reason given"])
         if answer.status in (400, 401, 403):
             self._refusals += 1
             self._refusal = (
@@ -175,16 +176,6 @@ class Login:
             what = f"{base} names '{host[:60]}' as its authorisation server; if that is right, set it here"
             raise ConfigProblem([Problem("psa.settings.auth_url", what)])
         return url.removesuffix("/token")
-
-
-def date_of(answer: Answer) -> datetime | None:
-    """The service's own time, from the Date header."""
-    raw = next((value for name, value in answer.headers.items() if name.lower() == "date"), "")
-    try:
-        date = parsedate_to_datetime(raw)
-        return date if date.tzinfo else date.replace(tzinfo=UTC)
-    except (ValueError, TypeError):
-        return None
 
 
 def _seconds(value: object) -> int | None:

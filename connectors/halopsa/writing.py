@@ -12,15 +12,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.halopsa.answers import Opaque, Row, client_of, number
-from connectors.halopsa.client import HaloPsaClient, Moment
-from connectors.halopsa.fields import Fields, Vocabulary, elements, text_of
+from connectors.halopsa.answers import Opaque, client_of
+from connectors.halopsa.client import HaloPsaClient
+from connectors.halopsa.fields import CONTACTS, Fields, Vocabulary, custom_fields, text_of
 from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Outcome, overtaken, refused
+from syncd.connector.answers import Row, is_id, number
+from syncd.connector.moments import Moment
+from syncd.connector.writing import FAILURES_BORNE, told_one_by_one
 from syncd.errors import Ambiguous, AuthRefused, Permanent, ShapeChanged, Stopping, Superseded, SyncdError
 from syncd.model import Consent
 
-# A contact that fails does not hold up the others; after so many the service itself is likely to be ill.
-FAILURES_BORNE = 3
 # No permission, or not our kind of request: it is not about one record.
 NOBODY_MAY = frozenset({403, 415})
 # What was read longer ago is read again before it is posted back: a person may have edited it meanwhile.
@@ -43,7 +44,7 @@ class Lessons:
         self._count = 0
         self.lists_are_whole = True
 
-    def compare(self, contact_id: str, before: Row, after: Row, ours: int) -> None:
+    def compare(self, contact_id: str, before: Row, after: Row, ours: int | None) -> None:
         """Look whether any field but ours differs."""
         then, now = _values(before, ours), _values(after, ours)
         names = [
@@ -65,11 +66,11 @@ class Lessons:
         return self._count >= DRIFTS_BORNE
 
 
-def _values(row: Row, ours: int) -> dict[Any, tuple[str, str | None]]:
+def _values(row: Row, ours: int | None) -> dict[Any, tuple[str, str | None]]:
     """Name and value of every custom field but ours, by id."""
     found = {
         str(one.get("name")) if one.get("id") is None else number("customfields", one["id"]): one
-        for one in elements(row)
+        for one in custom_fields(row)
     }
     return {
         key: (str(one.get("name") or key), text_of(one.get("value"))) for key, one in found.items() if key != ours
@@ -81,7 +82,7 @@ def _its_own(trouble: SyncdError) -> bool:
     return isinstance(trouble, Opaque) and trouble.contact is not None
 
 
-class Batch:
+class Writing:
     """The consents that some users should show, on their way into HaloPSA."""
 
     def __init__(
@@ -109,12 +110,7 @@ class Batch:
             if not self._may_go_on():
                 break
             yield from self._group(group)
-        if self._troubles:
-            # One exception speaks for one contact; the others that failed for themselves alone are told of here.
-            for trouble in self._troubles[1:]:
-                if _its_own(trouble):
-                    yield str(trouble.contact), refused(str(trouble))
-            raise self._troubles[0]
+        yield from told_one_by_one(self._troubles)
         if self._doubted:
             self._look_at_the_field_again()
 
@@ -127,7 +123,7 @@ class Batch:
     def _group(self, contact_ids: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         ready: list[str] = []
         yield from self._look_at(contact_ids, ready)
-        stale = [one for one in ready if self._client.passed(self._before[one][1], SECONDS_FRESH)]
+        stale = [one for one in ready if self._client.moments.passed(self._before[one][1], SECONDS_FRESH)]
         if stale:
             ready = [one for one in ready if one not in stale]
             yield from self._look_at(stale, ready)
@@ -167,13 +163,13 @@ class Batch:
                 "writing consents has changed other custom fields of several contacts in HaloPSA, so only "
                 "opt-outs are written; see the remarks in the log"
             )
-        self._before[contact_id] = (row, self._client.moment())
+        self._before[contact_id] = (row, self._client.moments.now())
         return None
 
     def _read(self, contact_id: str) -> Row | None:
-        if not (contact_id.isascii() and contact_id.isdigit()) or int(contact_id) == 0:
+        if not is_id(contact_id) or int(contact_id) == 0:
             return None
-        row = self._client.record("Users", int(contact_id), contact_id)
+        row = self._client.record(CONTACTS, int(contact_id), contact_id)
         if row is not None and not isinstance(row.get("customfields"), list):
             raise ShapeChanged(f"GET /Users/{contact_id}: the full record shows no customfields")
         return row
@@ -219,10 +215,10 @@ class Batch:
         row = self._before[contact_id][0]
         present = self._words.element(row)
         value = self._words.value(self._changes[contact_id].consent, present)
-        field = self._words.definition
+        field = self._words.field
         ours = {"id": field.id, "name": field.name} | (present or {}) | {"value": value}
         ours.pop("display", None)  # the text of the old value
-        array = [ours if one is present else one for one in elements(row)]
+        array = [ours if one is present else one for one in custom_fields(row)]
         return {"id": int(contact_id), "customfields": array if present else [*array, ours]}
 
     # --- after ------------------------------------------------------------------------------------------------
@@ -251,11 +247,11 @@ class Batch:
         if row is None:
             return GONE
         if self._words.meaning(row) is self._changes[contact_id].consent:
-            self._lessons.compare(contact_id, self._before[contact_id][0], row, self._words.definition.id)
+            self._lessons.compare(contact_id, self._before[contact_id][0], row, self._words.field.id)
             return APPLIED
         if lost:
             return None  # it may still be on its way
-        text = self._words.text(row)
+        text = self._words.held(row)
         shown = "nothing" if text is None else f"'{text[:40]}'"
         warning = self._warnings.get(int(contact_id))
         return refused(
@@ -279,7 +275,7 @@ class Batch:
             rows = self._client.some_users(client_id, {int(one) for one in contact_ids})
         except (Permanent, ShapeChanged):  # a list that cannot be trusted costs one call; records decide
             return {}
-        by_id = {str(number("Users", row["id"])): row for row in rows}
+        by_id = {str(number(CONTACTS, row["id"])): row for row in rows}
         whole = {one: by_id[one] for one in contact_ids if one in by_id and self._is_whole(one, by_id[one])}
         if by_id and not whole:
             self._lessons.lists_are_whole = False
@@ -288,14 +284,14 @@ class Batch:
 
     def _is_whole(self, contact_id: str, row: Row) -> bool:
         """Whether a list row shows our field, and every other field that the full record held."""
-        if self._words.element(row) is None:
+        if not self._words.shown_by(row):
             return False
         held = {key for key, (_, value) in _values(self._before[contact_id][0], -1).items() if value is not None}
         return held <= _values(row, -1).keys()
 
     def _look_at_the_field_again(self) -> None:
         """A value was not taken. If the field or its options have changed, ConfigProblem says so."""
-        self._fields.doubt("Users")
+        self._fields.doubt(CONTACTS)
         words = self._fields.contact()
         for consent in {change.consent for change in self._changes.values()}:
             words.value(consent, None)

@@ -8,12 +8,9 @@ rows or none. So the status proves a failure and never a success.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
+from syncd.connector.answers import in_words, object_of
 from syncd.errors import Ambiguous, AuthRefused, Permanent, ShapeChanged, SyncdError, Transient
 from syncd.http import Answer
-
-Row: TypeAlias = dict[str, Any]
 
 RIGHTS = "AdminUsers, SeeGroup, AdminGroupMembership, SeeCustomField and ModifyCustomField, all of them global"
 
@@ -37,7 +34,7 @@ def judged(answer: Answer, *, contact: str | None = None, writing: bool = False)
 
 
 def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
-    said = f"{answer.what}: HTTP {answer.status}: {answer.excerpt()}"
+    said = in_words(answer, ())
     status = answer.status
     if status == 401:
         return AuthRefused(
@@ -61,22 +58,7 @@ def _verdict(answer: Answer, contact: str | None, writing: bool) -> SyncdError:
 
 def is_rt(answer: Answer) -> bool:
     """Whether RT itself says this, and not a web server or proxy in front of it."""
-    try:
-        body = answer.json()
-    except ShapeChanged:
-        return False
-    return isinstance(body, dict) and "message" in body
-
-
-def fields_of(answer: Answer, *names: str) -> Row:
-    """The body as an object that has these fields; anything else raises ShapeChanged."""
-    body = answer.json()
-    if not isinstance(body, dict):
-        raise ShapeChanged(f"{answer.what}: the answer is not an object: {answer.excerpt()}")
-    for name in names:
-        if name not in body:
-            raise ShapeChanged(f"{answer.what}: the answer has no '{name}': {answer.excerpt()}")
-    return body
+    return "message" in object_of(answer)
 
 
 def sentences(answer: Answer) -> str:
@@ -85,12 +67,3 @@ def sentences(answer: Answer) -> str:
     if not isinstance(body, list):
         raise ShapeChanged(f"{answer.what}: the answer is not a list of sentences: {answer.excerpt()}")
     return "; ".join(str(one) for one in body)
-
-
-def number(what: str, value: object) -> int:
-    """A number: an integer, 1.0, or digits as text (RT sends all three); anything else raises ShapeChanged."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
-        return int(value)
-    if isinstance(value, str) and value.isascii() and value.strip().isdigit():
-        return int(value)
-    raise ShapeChanged(f"{what}: not a number but {type(value).__name__}")

@@ -10,15 +10,14 @@ list says which they are; an ETag is the number of the record's latest transacti
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from connectors.rt.answers import NoRight, Row, fields_of, is_rt, judged, number, sentences
+from connectors.rt.answers import NoRight, is_rt, judged, sentences
 from connectors.rt.settings import API, RtSettings
+from syncd.connector.answers import Row, fields_of, header, must_all_fit, number, rows_in
+from syncd.connector.moments import Moments
 from syncd.errors import Ambiguous, ShapeChanged, Transient
 from syncd.http import Answer, Transport
 
@@ -26,14 +25,6 @@ PAGE = 100
 
 # A proxy that compresses marks the ETag, and RT would not know it again.
 _ETAG = re.compile(r'(?:W/)?"([^"]*?)(?:(?:--?|;)(?:gzip|br|zstd))?"')
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time by the service's own clock (its Date headers), and in calls where it sends none."""
-
-    date: datetime | None
-    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +49,7 @@ class RtClient:
     def __init__(self, settings: RtSettings, transport: Transport) -> None:
         headers = {"Authorization": f"token {settings.token.get_secret_value()}"}
         self._client = transport.client(settings.base_url + API, headers)
-        self._lock = threading.Lock()
-        self._now = Moment(None, 0)
+        self.moments = Moments()
 
     # --- one call ---------------------------------------------------------------------------------------------
 
@@ -69,12 +59,7 @@ class RtClient:
 
     def get(self, path: str) -> Answer:
         """Read one thing."""
-        return judged(self._heard(self._client.get(path)))
-
-    def _heard(self, answer: Answer) -> Answer:
-        with self._lock:
-            self._now = Moment(_date(answer) or self._now.date, self._now.calls + 1)
-        return answer
+        return judged(self.moments.heard(self._client.get(path)))
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -119,7 +104,7 @@ class RtClient:
         while True:
             page += 1
             sent = self._client.read(method, path, params={**params, "page": page}, body=body)
-            answer = judged(self._heard(sent))
+            answer = judged(self.moments.heard(sent))
             got = _page(answer, page)
             if got.total < total:
                 raise Transient(f"{answer.what}: records vanished while the list was read; it is read again")
@@ -141,12 +126,12 @@ class RtClient:
     def latest(self, path: str, fields: Sequence[str], query: Sequence[Row]) -> list[Row]:
         """The latest records, at most a page of them, newest first. The rows are not checked against the query."""
         params = {"fields": ",".join(("id", *fields)), "per_page": PAGE, "orderby": "id", "order": "DESC"}
-        answer = judged(self._heard(self._client.read("POST", path, params=params, body=list(query))))
+        answer = judged(self.moments.heard(self._client.read("POST", path, params=params, body=list(query))))
         return _rows(answer)
 
     def user(self, user_id: str) -> User | None:
         """One user with everything that it has, or None where RT has none."""
-        answer = self._heard(self._client.get(f"/user/{int(user_id)}"))
+        answer = self.moments.heard(self._client.get(f"/user/{int(user_id)}"))
         if answer.status == 404 and is_rt(answer):
             return None
         row = fields_of(judged(answer, contact=user_id))
@@ -155,13 +140,12 @@ class RtClient:
             raise NoRight(f"{answer.what}: only a summary of the user came", "AdminUsers", contact=user_id)
         if number(answer.what, row.get("id")) != int(user_id):
             raise ShapeChanged(f"{answer.what}: the answer is not that user")
-        tag = next((value for name, value in answer.headers.items() if name.lower() == "etag"), "")
-        found = _ETAG.fullmatch(tag.strip())
+        found = _ETAG.fullmatch(header(answer, "etag") or "")
         return User(row, f'"{found[1]}"' if found else None)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def set_user_field(self, user: User, field_id: int, value: str) -> str:
+    def set_user_field(self, user: User, field_id: int | None, value: str) -> str:
         """Set one custom field of one user and touch nothing else; returns what RT says, in its own language.
 
         Whether it was kept, only a read tells. Raises Transient when the user was changed since it was read
@@ -171,7 +155,7 @@ class RtClient:
         body = {"CustomFields": {str(field_id): value}}
         headers = {"If-Match": user.etag} if user.etag else None
         try:
-            answer = self._heard(self._client.write("PUT", f"/user/{user_id}", body, headers))
+            answer = self.moments.heard(self._client.write("PUT", f"/user/{user_id}", body, headers))
         except Ambiguous as error:
             error.contact = user_id
             raise
@@ -181,26 +165,10 @@ class RtClient:
         except ShapeChanged as error:
             raise Ambiguous(f"{error}; whether it was written is not known", contact=user_id) from None
 
-    # --- time, without a clock --------------------------------------------------------------------------------
-
-    def moment(self) -> Moment:
-        """The time of the latest answer."""
-        with self._lock:
-            return self._now
-
-    def passed(self, since: Moment, seconds: float) -> bool:
-        """Whether that much time has passed. Where the service sends no dates, each call counts as a second."""
-        now = self.moment()
-        if since.date and now.date:
-            return abs((now.date - since.date).total_seconds()) >= seconds
-        return now.calls - since.calls >= seconds
-
 
 def _rows(answer: Answer) -> list[Row]:
     body = fields_of(answer, "items", "count")
-    rows = body["items"]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ShapeChanged(f"{answer.what}: 'items' is not a list of records")
+    rows = rows_in(body["items"], f"{answer.what}: 'items'", answer)
     if number(answer.what, body["count"]) != len(rows) or len(rows) > PAGE:
         raise ShapeChanged(f"{answer.what}: {len(rows)} records came, but the answer counts {body['count']}")
     return rows
@@ -221,18 +189,4 @@ def _page(answer: Answer, page: int) -> Page:
 def _must_fit(what: str, rows: Sequence[Row], conditions: Mapping[str, str]) -> None:
     """Raise ShapeChanged when a row does not fulfil what was asked for: RT drops conditions in silence."""
     for field, value in conditions.items():
-        foreign = sum(1 for row in rows if str(row.get(field)) != value)
-        if foreign:
-            raise ShapeChanged(
-                f"{what}: {foreign} of {len(rows)} records do not fulfil the condition on {field}: "
-                "the filter was not obeyed"
-            )
-
-
-def _date(answer: Answer) -> datetime | None:
-    raw = next((value for name, value in answer.headers.items() if name.lower() == "date"), "")
-    try:
-        date = parsedate_to_datetime(raw)
-        return date if date.tzinfo else date.replace(tzinfo=UTC)
-    except (ValueError, TypeError):
-        return None
+        must_all_fit(what, (str(row.get(field)) == value for row in rows), field)

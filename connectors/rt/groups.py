@@ -15,15 +15,17 @@ a day all the same, for changes that were made past RT.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from connectors.rt.answers import Row, number
-from connectors.rt.client import PAGE, Moment, RtClient
-from connectors.rt.fields import folded
+from connectors.rt.client import PAGE, RtClient
 from connectors.rt.settings import RtSettings
+from syncd.connector.answers import Row, number
+from syncd.connector.fields import folded
+from syncd.connector.moments import Moment
+from syncd.connector.remarks import Remarks
 from syncd.errors import ShapeChanged
 from syncd.model import Company, CompanyState
 
@@ -35,9 +37,6 @@ OF_PEOPLE = {"Domain": "UserDefined"}
 SECONDS_TRUSTED = 86_400.0
 
 STRICTEST = (CompanyState.OPTED_OUT, CompanyState.UNSET, CompanyState.APPROVED)
-
-# That somebody is in several companies is said of so many people.
-REMARKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,10 @@ def _everybody(group_id: str, members: dict[str, Members]) -> frozenset[str]:
 class Groups:
     """Reads groups and their members. Thread-safe."""
 
-    def __init__(self, client: RtClient, settings: RtSettings, remark: Callable[[str], None]) -> None:
+    def __init__(self, client: RtClient, settings: RtSettings, remarks: Remarks) -> None:
         self._client = client
         self._settings = settings
-        self._remark = remark
-        self._remarked: set[str] = set()
+        self._remarks = remarks
         self._lock = threading.Lock()
         self._members: dict[str, Members] = {}
         self._latest = 0
@@ -124,18 +122,16 @@ class Groups:
     def company_of(self, belonging: Belonging, user_id: str) -> str | None:
         """The company of a user; tells the operator of one who has several."""
         found = belonging.companies_of(user_id)
-        if len(found) > 1 and user_id not in self._remarked and len(self._remarked) < REMARKS:
-            self._remarked.add(user_id)
+        if len(found) > 1:
             names = ", ".join(f"'{company.name[:40]}'" for company in found[:5])
-            self._remark(
-                f"RT user {user_id} is in {len(found)} companies ({names}); the strictest counts, now the first. "
-                "A group that is no company belongs into psa.settings.other_groups"
-            )
+            what = f"user {user_id} is in {len(found)} companies ({names}); the strictest counts, now the first"
+            advice = "A group that is no company belongs into psa.settings.other_groups"
+            self._remarks.once("companies", user_id, f"{what}. {advice}")
         return found[0].id if found else None
 
     def _forget_changed(self) -> None:
         """Ask the feed which groups changed; forget their members, or everything where it does not reach back."""
-        if self._since is None or self._client.passed(self._since, SECONDS_TRUSTED):
+        if self._since is None or self._client.moments.passed(self._since, SECONDS_TRUSTED):
             self._members.clear()
             self._since = None
         rows = self._client.latest(
@@ -150,7 +146,7 @@ class Groups:
         )
         ids = [number("transactions", row.get("id")) for row in rows]
         if self._since is None:
-            self._since = self._client.moment()
+            self._since = self._client.moments.now()
         elif len(rows) >= PAGE or any(one <= self._latest for one in ids):
             self._members.clear()  # more than fits, or the condition was not obeyed
         for row in rows:

@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -199,7 +200,12 @@ class AutotaskServer(AutotaskRecords, StandIn):
     # What is answered.
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request: zone calls without credentials, everything else with them."""
+        """Answer one request, with the server's date."""
+        answer = self._answer(request)
+        return answer.changed(headers={"Date": format_datetime(self.clock(), usegmt=True), **answer.headers})
+
+    def _answer(self, request: Request) -> Answer:
+        """Answer zone calls without credentials, everything else with them."""
         path = request.path.lower().removeprefix(BASE_PATH.lower())
         if path == "/versioninformation":
             return Answer.json({"apiVersions": list(self.quirks.api_versions)})

@@ -197,6 +197,8 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
                 {"version": "v2026.1.99999", "isCloud": True, "serverTimeZone": "Eastern Standard Time",
                  "licenseBits": [], "cloudRegion": "NA", "maxWorkFlowRecordsAllowed": 5000}
             )  # fmt: skip
+        if path.casefold() == "/system/audittrail" and request.method == "GET":
+            return self._audit_trail(request)
         number = int(part) if part and part.isdigit() else None
         rows = self._table(table, number)
         if rows is None:
@@ -216,6 +218,13 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
             chosen = parameters(request).get("fields")
             return Answer.json(self._projected(row, chosen) if chosen else row)
         return self._write(request, table, number)
+
+    def _audit_trail(self, request: Request) -> Answer:
+        """List the edits of custom fields of one record, newest first (the order is unknown)."""
+        asked = parameters(request)
+        kind = {"contact": "Contacts", "company": "Companies"}.get(asked.get("type", "").casefold())
+        about = whole_number(asked, "id", 0)
+        return Answer.json([row for of, number, row in reversed(self.audits) if (of, number) == (kind, about)])
 
     def _table(self, table: str, only: int | None) -> list[Row] | None:
         """Return the rows of a table, or no more of them than the one that is asked for; None: no such table."""
@@ -259,6 +268,7 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
         info = {
             "lastUpdated": record.updated,
             "updatedBy": record.updated_by,
+            "dateEntered": record.entered,
             # Seen live: hrefs name another host and have a doubled slash.
             "self_href": f"https://na.myconnectwise.net/{self.codebase}//apis/3.0/company/{path}/{record.id}",
         }
@@ -364,8 +374,9 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
         names = values.keys() | record.values.keys()
         changed = [(name, record.values.get(name), values.get(name)) for name in names]
         for field_id in custom.keys() | record.custom.keys():
-            name = self.fields[field_id].caption
-            changed.append((name, record.custom.get(field_id), custom.get(field_id)))
+            name, old, new = self.fields[field_id].caption, record.custom.get(field_id), custom.get(field_id)
+            changed.append((name, old, new))
+            self.audit(kind, record.id, field_id, old, new, "ApiMember")
         self.writes += [Write(kind, record.id, name, old, new, at) for name, old, new in changed if old != new]
         only_custom = values == record.values
         record.values, record.custom = values, custom

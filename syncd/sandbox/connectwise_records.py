@@ -33,6 +33,7 @@ class Record:
     custom: dict[int, Any] = field(default_factory=dict)
     updated: str = ""
     updated_by: str = "Admin1"
+    entered: str = ""
 
 
 class ConnectWiseRecords:
@@ -48,6 +49,7 @@ class ConnectWiseRecords:
         self.quirks = quirks
         self.lock = threading.RLock()
         self.writes: list[Write] = []
+        self.audits: list[tuple[Kind, int, Row]] = []
         self.records: dict[Kind, dict[int, Record]] = {"Contacts": {}, "Companies": {}}
         self.fields = {known.id: known for known in fields}
         self.types = ["Direct", "Cell", "Main", "Fax", "Email"]
@@ -240,6 +242,20 @@ class ConnectWiseRecords:
                 for kind, records in self.records.items()
             }
 
+    def audit(self, kind: Kind, record_id: int, field_id: int, old: Any, new: Any, who: str) -> None:
+        """Note an edit of a custom field in the audit trail, as a sentence (documented; its words are unknown)."""
+        if old != new:
+            caption, before, after = self.fields[field_id].caption, old or "", new or ""
+            entry = {
+                "text": f'The custom field "{caption}" was changed from "{before}" to "{after}".',
+                "enteredDate": self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "enteredBy": who,
+                "auditType": "Contact" if kind == "Contacts" else "Company",
+                "auditSubType": "CustomField",
+                "auditSource": "Application",
+            }
+            self.audits.append((kind, record_id, entry))
+
     def stamp(self, record: Record, who: str, *, only_custom: bool = False) -> None:
         """Move the modification date of a record (UTC, whole seconds: seen live)."""
         if not only_custom or self.quirks.custom_edit_moves_stamp or not record.updated:
@@ -252,8 +268,9 @@ class ConnectWiseRecords:
         if record_id in self.records[kind]:
             raise ValueError(f"{kind} have {record_id} already")
         self._next_ids[kind] = max(self._next_ids[kind], record_id + 1)
-        self.records[kind][record_id] = Record(record_id, values)
+        record = self.records[kind][record_id] = Record(record_id, values)
         self._edit(kind, record_id, {}, custom)
+        record.entered = record.updated
         return record_id
 
     def _edit(self, kind: Kind, record_id: int, values: Row, custom: Mapping[str, Any]) -> None:
@@ -261,7 +278,9 @@ class ConnectWiseRecords:
             record = self.records[kind][record_id]
             record.values.update(values)
             for caption, value in custom.items():
-                record.custom[self.field(kind, caption).id] = value
+                field_id = self.field(kind, caption).id
+                self.audit(kind, record_id, field_id, record.custom.get(field_id), value, "Staff1")
+                record.custom[field_id] = value
             self.stamp(record, "Staff1", only_custom=not values)
 
     def _item(self, type_name: str, value: str | None, kind: str | None) -> Row:

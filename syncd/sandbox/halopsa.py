@@ -169,7 +169,8 @@ class HaloPsaServer(HaloGate, HaloRecords, StandIn):
         if _is_true(given.get("exclude_agents")) and values.get("linked_agent_id"):
             return False
         since = given.get("lastupdatefromdate")
-        if since and not self.quirks.dead_date_filter and (values.get("ulastupdate") or "") < since:
+        changed = str(values.get("ulastupdate") or values.get("alastupdate") or "")
+        if since and not self.quirks.dead_date_filter and changed < since:
             return False
         search = given.get("search", "").lower()
         digits = [re.sub(r"\D", "", str(values.get(phone) or "")) for phone in PHONES]

@@ -1,18 +1,16 @@
 """Copies of a database: taking one while the daemon runs, judging one, and making one ready to go on with.
 
-SQLite's own backup call copies the pages of one moment, held by a read transaction, from a connection that was
-opened read-only and so never checkpoints (`syncd.store.database` tells why that matters). The writer goes on.
+A copy is made of the pages of one moment, held by a read transaction, over a connection that was opened read-only
+and so never checkpoints (`syncd.store.database` tells why that matters). The writer goes on meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, update
 
@@ -20,7 +18,15 @@ from syncd.errors import ConfigProblem, StoreUnavailable
 from syncd.model import Consent
 from syncd.plan import Mirror
 from syncd.store import ledger
-from syncd.store.database import Database, Locked, ProcessLock, open_reading, quick_check
+from syncd.store.database import (
+    Database,
+    Locked,
+    ProcessLock,
+    copy_pages,
+    open_reading,
+    quick_check,
+    url_of,
+)
 from syncd.store.evidence import mirror_columns
 from syncd.store.ledger import GENESIS, Fault, Head
 from syncd.store.schema import contacts
@@ -34,7 +40,7 @@ class Judged:
     """What a database file is worth.
 
     head:    where its ledger ends; seq 0 without entries, or where they cannot be read
-    damage:  what SQLite finds wrong with the file; None: nothing
+    damage:  what is wrong with the file itself; None: nothing
     faults:  where the chain of the ledger is broken
     """
 
@@ -60,12 +66,12 @@ def reading(path: Path) -> Iterator[Database]:
     Without a log file nobody has it open, and it is read as a file that does not change; that must then stay so.
     Raises ConfigProblem where there is none, StoreUnavailable.
     """
-    open_reading(f"sqlite:///{path}").close()  # says so when there is no database
+    open_reading(url_of(path)).close()  # says so when there is no database
     lock = None
     if not beside(path, "-wal").exists():
         with contextlib.suppress(Locked):  # a daemon starts just now: then the log file is there as well
             lock = ProcessLock(beside(path, ".lock"))
-    database = open_reading(f"sqlite:///{path}")
+    database = open_reading(url_of(path))
     try:
         yield database
     finally:
@@ -77,21 +83,13 @@ def reading(path: Path) -> Iterator[Database]:
 def copy(path: Path, target: Path) -> None:
     """Copy the database of this moment into `target`, an empty file; raises StoreUnavailable, ConfigProblem."""
     with reading(path) as database, database.begin() as connection:
-        source: Any = connection.connection.driver_connection
-        try:
-            # The target is nobody's yet: it is thrown away after a failure, and synced as a whole after success.
-            with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copied:
-                copied.execute("PRAGMA journal_mode=OFF")
-                copied.execute("PRAGMA synchronous=OFF")
-                source.backup(copied)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"{path} could not be copied to {target}: {error}") from None
+        copy_pages(connection, target)
 
 
 def judge(path: Path) -> Judged:
     """Read all of a database, file and ledger. Never raises for a damaged one, nor for a file that is none."""
     try:
-        database = open_reading(f"sqlite:///{path}")
+        database = open_reading(url_of(path))
         try:
             with database.begin() as connection:
                 damage = quick_check(connection)
@@ -105,7 +103,7 @@ def judge(path: Path) -> Judged:
 
 def holds(path: Path, known: Head) -> bool:
     """Whether the ledger in this sound file has that entry, or goes on from the very beginning."""
-    database = open_reading(f"sqlite:///{path}")
+    database = open_reading(url_of(path))
     try:
         with database.begin() as connection:
             found = next(ledger.entries(connection, after=known.seq - 1, page=1), None)
@@ -116,7 +114,7 @@ def holds(path: Path, known: Head) -> bool:
 
 def fold(path: Path) -> None:
     """Write what stands in the log file into the database, and remove the log. Call it with the lock only."""
-    database = Database(f"sqlite:///{path}")
+    database = Database(url_of(path))
     with contextlib.suppress(StoreUnavailable), database.begin():
         pass
     database.close()
@@ -129,7 +127,7 @@ def settle_in(path: Path, now: datetime, *, head: Head, replaced: Head | None, b
     out* then counts as opted out by staff at that moment, and who shows *opted in* proves nothing, for this
     program may have written that after the copy was made. Nobody is written to before that.
     """
-    database = Database(f"sqlite:///{path}")
+    database = Database(url_of(path))
     try:
         database.migrate()
         with database.begin() as connection:

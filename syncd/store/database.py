@@ -34,10 +34,12 @@ __all__ = [
     "Database",
     "Locked",
     "ProcessLock",
+    "copy_pages",
     "file_of",
     "open_reading",
     "open_writing",
     "quick_check",
+    "url_of",
 ]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -219,6 +221,25 @@ def _begin_reading(connection: Connection) -> None:
 def _driver(connection: Connection) -> sqlite3.Connection:
     """The connection below SQLAlchemy's: several transactions a second are begun, and there it costs a tenth."""
     return connection.connection.driver_connection  # type: ignore[return-value]
+
+
+def url_of(path: Path) -> str:
+    """The URL of a database file."""
+    return f"sqlite:///{path}"
+
+
+def copy_pages(connection: Connection, target: Path) -> None:
+    """Copy the whole database, as this transaction sees it, into an empty file; raises StoreUnavailable.
+
+    The file is neither journaled nor synced meanwhile: it must be nobody's yet, and of no use after a failure.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copied:
+            copied.execute("PRAGMA journal_mode=OFF")
+            copied.execute("PRAGMA synchronous=OFF")
+            _driver(connection).backup(copied)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the database could not be copied to {target}: {error}") from None
 
 
 def quick_check(connection: Connection) -> str | None:

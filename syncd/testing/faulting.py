@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.exchange import Answer, Exchange, Request
-from syncd.sandbox.faults import Fault
+from syncd.sandbox.faults import Fault, answering
 
 if TYPE_CHECKING:
     from syncd.testing.desk import Desk
@@ -47,6 +48,60 @@ def undone(desk: Desk, contact: str) -> Fault:
         exchange.send(answer)
 
     return Fault("write undone", play)
+
+
+def meanwhile(happens: Callable[[], object]) -> Fault:
+    """Answer truly, but let something happen right before the service sees the request."""
+
+    def play(exchange: Exchange) -> None:
+        happens()
+        exchange.send(exchange.answer())
+
+    return Fault("meanwhile", play)
+
+
+ID_ALONE = "a row with its id alone"
+# What may be wrong with one list of an answer that is JSON otherwise.
+SPOILED: dict[str, Callable[[list[Any]], Any]] = {
+    "null for a row": lambda rows: [*rows[:-1], None],
+    "a row without fields": lambda rows: [*rows[:-1], {}],
+    ID_ALONE: lambda rows: [
+        *rows[:-1],
+        {name: value for name, value in rows[-1].items() if name.lower() == "id"},
+    ],
+    "text for a row": lambda rows: [*rows[:-1], "later"],
+    "null for the list": lambda _: None,
+    "an object for the list": lambda _: {},
+    "no list": lambda _: ...,
+}
+
+
+def spoiled(how: str) -> Fault:
+    """Answer truly but for the rows: `how` is a key of `SPOILED`. An answer without rows stays as it is."""
+
+    def spoil(answer: Answer) -> Answer:
+        try:
+            body = json.loads(answer.body)
+        except ValueError:
+            return answer
+        inside = body if isinstance(body, dict) else {"": body}
+        found = [name for name, value in inside.items() if isinstance(value, list) and _holds_records(value)]
+        if not found:
+            return answer
+        rows = max(found, key=lambda name: len(inside[name]))
+        instead = SPOILED[how](inside[rows])
+        rest = {name: value for name, value in inside.items() if name != rows}
+        if body is not inside:
+            rest = {} if instead is ... else instead
+        elif instead is not ...:
+            rest[rows] = instead
+        return answer.changed(body=json.dumps(rest).encode())
+
+    return answering(spoil, how)
+
+
+def _holds_records(rows: list[Any]) -> bool:
+    return bool(rows) and isinstance(rows[-1], dict)
 
 
 def same_again(step: int, most: int) -> Fault:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -36,43 +36,53 @@ from syncd.sandbox.faults import (
 from syncd.sandbox.server import StandIn
 from syncd.testing.bench import Bench, crowd, listing, team
 from syncd.testing.desk import Desk
-from syncd.testing.faulting import same_again
+from syncd.testing.faulting import ID_ALONE, SPOILED, same_again, spoiled
 
-# No connector needs more calls than this to find out that nothing works.
-STORM = 8
+# No connector needs more calls than this to find out that nothing works: one that logs in again, or that the
+# HTTP client tried a second time because the line broke, and one to spare.
+STORM = 3
+LOOP = "a connector holds no loop around failures: let the exception out, syncd tries again"
 # In a long pass, so many steps from its beginning and from its end are disturbed.
 STEPS = 5
 
+
+def called(name: str, fault: Fault) -> Fault:
+    """A fault under a name that says what arrives."""
+    return replace(fault, name=name)
+
+
 TRUNCATED = [truncated(0.6, how) for how in ("cut", "full", "chunked")]
 NOT_DATA = [
-    html_page(),
-    empty_body(),
-    empty_body(204),
-    error_under_200(),
-    status(200, {"errors": ["Something went wrong, please try again later."]}),
-    status(200, {"code": "Unexpected", "message": "Something went wrong."}),
-    status(200, {}),
-    status(200, b"null"),
-    status(200, b'"later"'),
+    called("200 and a web page", html_page()),
+    called("200 and nothing", empty_body()),
+    called("204 and nothing", empty_body(204)),
+    called("200 and an error", error_under_200()),
+    called("200 and errors", status(200, {"errors": ["Something went wrong, please try again later."]})),
+    called("200 and a message", status(200, {"code": "Unexpected", "message": "Something went wrong."})),
+    called("200 and an empty object", status(200, {})),
+    called("200 and null", status(200, b"null")),
+    called("200 and a text", status(200, b'"later"')),
 ]
-REFUSALS = [status(code) for code in (400, 401, 403, 404, 409, 500, 502, 503, 504)]
-OTHERS = [html_page(403), html_page(404), html_page(502), too_many_requests(), redirect("http://127.0.0.1:9/")]
+# What a service answers that is in trouble, and not with our request.
+TROUBLED = [status(code) for code in (500, 502, 503, 504)]
+REFUSALS = [*(status(code) for code in (400, 401, 403, 404, 409, 412)), *TROUBLED]
+OTHERS = [
+    called("403 and a web page", html_page(403)),
+    called("404 and a web page", html_page(404)),
+    called("502 and a web page", html_page(502)),
+    too_many_requests(),
+    called("redirect", redirect("http://127.0.0.1:9/")),
+]
 LINE_FAULTS = [reset(), hang_up()]
 
 ALL_FAULTS = [*NOT_DATA, *TRUNCATED, *REFUSALS, *OTHERS, *LINE_FAULTS]
+# Those that may be over in a minute; asked once, they are an answer already.
+PASSING = {*(fault.name for fault in TROUBLED), "status 429", "502 and a web page"}
 
 
 def named(faults: list[Fault]) -> list[Any]:
     """Faults as parameters, each with a name of its own."""
-    seen: Counter[str] = Counter()
-    parameters = []
-    for fault in faults:
-        seen[fault.name] += 1
-        name = re.sub(r"[ ,]+", "-", fault.name)
-        parameters.append(
-            pytest.param(fault, id=f"{name}-again-{seen[fault.name]}" if seen[fault.name] > 1 else name)
-        )
-    return parameters
+    return [pytest.param(fault, id=re.sub(r"[ ,]+", "-", fault.name)) for fault in faults]
 
 
 # What a service may send as Retry-After, and from how many to how many seconds we then wait (None: say nothing).
@@ -99,9 +109,10 @@ def must_ask_for_patience(error: Transient, kind: str) -> None:
     """`retry_after` is what the service said, within reason."""
     _, least, most, said = RETRY_AFTER[kind]
     if error.retry_after is None:
-        assert not said, "the service said when to come back, and nobody passed it on"
+        assert not said, "the service said when to come back: pass it on as retry_after= (must_be_good() does)"
     else:
-        assert least <= error.retry_after <= most
+        told = f"retry_after is {error.retry_after}; the service meant {least:g} to {most:g} seconds"
+        assert least <= error.retry_after <= most, told
 
 
 @contextmanager
@@ -151,7 +162,26 @@ class ReadFaultsContract(Bench):
             with suppress(SyncdError):
                 assert _everything(psa) == expected, f"wrong rows after {fault.name} at call {step + 1} of {calls}"
             rule.remove()
-            assert _everything(psa) == expected, "it did not recover"
+            assert _everything(psa) == expected, f"it did not recover from {fault.name} at call {step + 1}"
+
+    @pytest.mark.parametrize("how", SPOILED)
+    def test_rows_that_cannot_be_read_are_not_left_out(
+        self, desk: Desk, connect: Callable[[], Connector], wire: StandIn, how: str, remarks: list[str]
+    ) -> None:
+        team(desk)
+        expected = _everything(connect())
+        wire.forget_requests()
+        _everything(connect())
+        for step in range(min(len(wire.requests), 2 * STEPS)):
+            rule = wire.faults.add(spoiled(how), skip=step)
+            psa = connect()
+            with suppress(SyncdError):
+                found = _everything(psa)
+                # Some services leave empty fields out; then that row is a poor one, but a row.
+                same = _ids(found) == _ids(expected) if how == ID_ALONE else found == expected
+                told = f"call {step + 1} answered with {how}: neither all rows nor ShapeChanged nor a remark"
+                assert same or remarks, told
+            rule.remove()
 
     @pytest.mark.parametrize("fault", named(ALL_FAULTS))
     @pytest.mark.parametrize("what", ["companies", "contacts"])
@@ -164,13 +194,13 @@ class ReadFaultsContract(Bench):
         wire.faults.add(fault, times=None)
         with pytest.raises(SyncdError) as caught:
             list(psa.companies() if what == "companies" else psa.contacts())
-        assert len(wire.requests) <= STORM, "a connector holds no loop around failures"
+        assert len(wire.requests) <= (1 if fault.name in PASSING else STORM), LOOP
         if fault.name == "status 401":
-            assert isinstance(caught.value, AuthRefused)
-        if fault.name in ("status 429", "status 503", "status 504", "reset", "hang up"):
-            assert isinstance(caught.value, Transient)
+            assert isinstance(caught.value, AuthRefused), "401 is AuthRefused"
+        if fault.name in PASSING or fault in LINE_FAULTS:
+            assert isinstance(caught.value, Transient), f"{fault.name} may be over in a minute: Transient"
         wire.faults.clear()
-        assert _everything(psa) == expected, "it did not recover"
+        assert _everything(psa) == expected, f"it did not recover from {fault.name}"
 
     @pytest.mark.parametrize("fault", named([*NOT_DATA, *TRUNCATED, status(500), status(404), reset()]))
     def test_a_last_page_that_is_lost_is_noticed(
@@ -198,11 +228,11 @@ class ReadFaultsContract(Bench):
                 found = None
             wire.faults.clear()
             assert found is None or found.keys() >= people, "contacts went missing without a word"
-            assert len(wire.requests) < step + 20, "it reads the same page for ever"
+            assert len(wire.requests) < step + 20, "the same page came again and again, and it went on reading"
 
     def _two_pages(self, desk: Desk) -> set[str]:
         if not desk.page_size:
-            pytest.skip("this connector reads everything at once")
+            pytest.skip("the desk has no page_size: the connector reads everything at once")
         return set(crowd(desk, desk.add_company("Acme Dental", CompanyState.APPROVED), desk.page_size + 1))
 
     def _calls_of_a_listing(self, psa: Connector, wire: StandIn) -> int:
@@ -222,7 +252,7 @@ class ReadFaultsContract(Bench):
                 list(psa.contacts())
             rule.remove()
             must_ask_for_patience(caught.value, kind)
-            assert len(wire.requests) <= STORM
+            assert len(wire.requests) == 1, LOOP
 
     def test_refused_credentials_are_not_tried_again_and_again(
         self, desk: Desk, connect: Callable[[], Connector], wire: StandIn
@@ -234,7 +264,7 @@ class ReadFaultsContract(Bench):
             wire.forget_requests()
             with pytest.raises(AuthRefused):
                 list(getattr(psa, read.__name__)())
-            assert len(wire.requests) <= 4
+            assert len(wire.requests) <= STORM, LOOP
 
     @pytest.mark.parametrize("warm", [False, True], ids=["first call", "later call"])
     def test_a_silent_service_is_given_up(
@@ -280,9 +310,14 @@ class ReadFaultsContract(Bench):
             wire.faults.add(redirect(elsewhere.base_url + "/caught", code), times=None)
             with pytest.raises(SyncdError):
                 list(psa.contacts())
-            assert elsewhere.requests == []
+            assert elsewhere.requests == [], "it went where the redirect led, with our key"
 
 
 def _everything(psa: Connector) -> tuple[dict[str, Company], dict[str, Contact]]:
     """A whole pass."""
     return {company.id: company for company in psa.companies()}, listing(psa)
+
+
+def _ids(everything: tuple[dict[str, Company], dict[str, Contact]]) -> tuple[set[str], set[str]]:
+    companies, contacts = everything
+    return set(companies), set(contacts)

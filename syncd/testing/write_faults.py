@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from syncd.connector import Connector, Outcome, Result
-from syncd.errors import AuthRefused, SyncdError, Transient
+from syncd.errors import Ambiguous, AuthRefused, SyncdError, Transient
 from syncd.sandbox.faults import Fault, drip_headers, lost_answer, redirect, stall, status
 from syncd.sandbox.server import StandIn
 from syncd.testing.bench import (
@@ -26,15 +26,18 @@ from syncd.testing.bench import (
 from syncd.testing.desk import Desk
 from syncd.testing.read_faults import (
     ALL_FAULTS,
+    PASSING,
     RETRY_AFTER,
     STEPS,
+    STORM,
     Catcher,
     bounded,
+    called,
     must_ask_for_patience,
     named,
 )
 
-LOST = [lost_answer("reset"), lost_answer("close")]
+LOST = [called(f"lost answer, {how}", lost_answer(how)) for how in ("reset", "close")]
 
 
 class WriteFaultsContract(Bench):
@@ -57,8 +60,10 @@ class WriteFaultsContract(Bench):
             rule.remove()
             must_be_true(desk, one, ended)
             if isinstance(ended, Outcome) and ended.result not in DONE:
-                assert ended.result is Result.REFUSED or (ended.result is Result.GONE and "404" in fault.name)
-            assert write_one(psa, one).result in DONE, "it did not recover"
+                told = f"{ended.result.name} after {fault.name}: only the PSA's own 'no such contact' is GONE"
+                gone = ended.result is Result.GONE and fault.name == "status 404"
+                assert gone or ended.result is Result.REFUSED, told
+            assert write_one(psa, one).result in DONE, f"it did not recover from {fault.name}"
             assert desk.consent_of(people[1]) is OUT
 
     @pytest.mark.parametrize("fault", named(ALL_FAULTS))
@@ -72,15 +77,16 @@ class WriteFaultsContract(Bench):
         ended = attempt(psa, change(ann))
         must_be_true(desk, change(ann), ended)
         sent = sum(map(desk.is_write, wire.requests))
+        assert sent, "no write was seen: does is_write() of the desk know one when it comes?"
         # After 401 a new token, or the host to which the tenant moved, is worth one more try.
         most = 2 if fault.name == "status 401" else 1
-        assert 1 <= sent <= most, "a write that may have arrived is not repeated"
+        assert sent <= most, f"{sent} writes were sent; one that may have arrived is not repeated: use http.write"
         if fault.name == "status 401":
-            assert isinstance(ended, AuthRefused)
-        if fault.name in ("status 429", "status 503"):
-            assert isinstance(ended, Transient)
+            assert isinstance(ended, AuthRefused), f"401 is AuthRefused, not {ended!r}"
+        if fault.name in PASSING:
+            assert isinstance(ended, Transient), f"{fault.name} may be over in a minute: Transient, not {ended!r}"
         rule.remove()
-        assert write_one(psa, change(ann)).result in DONE, "it did not recover"
+        assert write_one(psa, change(ann)).result in DONE, f"it did not recover from {fault.name}"
         assert desk.consent_of(ann) is OUT
         assert write_one(psa, change(ann)).result is Result.ALREADY
 
@@ -94,7 +100,12 @@ class WriteFaultsContract(Bench):
         rule = wire.faults.add(fault, when=desk.is_write)
         ended = attempt(psa, change(ann))
         assert rule.hits == 1
-        assert isinstance(ended, Transient) or (isinstance(ended, Outcome) and ended.result is Result.APPLIED)
+        applied = isinstance(ended, Outcome) and ended.result is Result.APPLIED
+        told = f"the write arrived and its answer was lost: let Ambiguous out, or read again; not {ended!r}"
+        assert isinstance(ended, Transient) or applied, told
+        # Where a list is sent at once, nobody knows whose answer it was.
+        if isinstance(ended, Ambiguous) and self.connector.traits.batch == 1:
+            assert ended.contact == ann, "error.contact = contact_id: else all the others wait with this one"
         assert desk.consent_of(ann) is OUT
         sent = desk.written()
         assert sent != before
@@ -117,7 +128,7 @@ class WriteFaultsContract(Bench):
         ann, *_ = team(desk)
         rule = wire.faults.add(status(429, headers=RETRY_AFTER[kind][0]()), when=desk.is_write, times=None)
         ended = attempt(psa, change(ann))
-        assert isinstance(ended, Transient)
+        assert isinstance(ended, Transient), f"429 is Transient, not {ended!r}"
         must_ask_for_patience(ended, kind)
         rule.remove()
         assert write_one(psa, change(ann)).result is Result.APPLIED
@@ -132,7 +143,7 @@ class WriteFaultsContract(Bench):
         wire.faults.add(status(401), times=None)
         with pytest.raises(AuthRefused):
             list(psa.write(map(change, people)))
-        assert len(wire.requests) <= 4
+        assert len(wire.requests) <= STORM, "after 401 no more calls: let AuthRefused out at the first"
 
     @pytest.mark.parametrize("effect", ["never", "before"], ids=["not written", "written"])
     def test_a_write_that_meets_silence_is_given_up(
@@ -149,7 +160,8 @@ class WriteFaultsContract(Bench):
         with bounded(desk, rule):
             ended = attempt(psa, change(ann))
         must_be_true(desk, change(ann), ended)
-        assert isinstance(ended, Transient) or desk.consent_of(ann) is OUT
+        told = f"nobody knows what became of the write: let Ambiguous out, not {ended!r}"
+        assert isinstance(ended, Transient) or desk.consent_of(ann) is OUT, told
         assert write_one(psa, change(ann)).result in DONE
 
     def test_a_write_whose_answer_drips_is_given_up(
@@ -170,6 +182,6 @@ class WriteFaultsContract(Bench):
         with Catcher() as elsewhere:
             wire.faults.add(redirect(elsewhere.base_url + "/caught", code), when=desk.is_write, times=None)
             ended = attempt(psa, change(ann))
-            assert elsewhere.requests == []
-        assert not (isinstance(ended, Outcome) and ended.result in DONE)
+            assert elsewhere.requests == [], "it went where the redirect led, with our key"
+        assert not (isinstance(ended, Outcome) and ended.result in DONE), "a redirect is no success"
         assert desk.consent_of(ann) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from desks import misnamed
 
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.connectwise import ConnectWiseServer
@@ -47,6 +49,9 @@ class ConnectWiseDesk(Desk):
             "client_id": self.server.client_id,
         }
 
+    def misnamed(self) -> Iterator[dict[str, Any]]:
+        return misnamed(self.settings())
+
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_company(name, APPROVAL[state], phoneNumber=MAIN_LINE))
 
@@ -85,6 +90,13 @@ class ConnectWiseDesk(Desk):
 
     def move_contact(self, contact: str, company: str) -> None:
         self.server.move_contact(int(contact), int(company))
+
+    def set_other_values(self, company: str, contact: str) -> None:
+        self.server.set_approval(int(company), "Pending")
+        self.server.set_opt_in(int(contact), "Ask")
+
+    def retire_company(self, company: str) -> None:
+        self.server.set_status(int(company), "Inactive")
 
     def missing_contact(self) -> str:
         return "99999999"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from desks import misnamed
 
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.halopsa import HaloPsaServer
@@ -33,6 +35,9 @@ class HaloDesk(Desk):
             "client_secret": self.server.client_secret,
             "requests_per_5_minutes": NO_LIMIT,
         }
+
+    def misnamed(self) -> Iterator[dict[str, Any]]:
+        return misnamed(self.settings())
 
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_client(name, APPROVAL[state]))
@@ -68,6 +73,13 @@ class HaloDesk(Desk):
 
     def move_contact(self, contact: str, company: str) -> None:
         self.server.edit("Users", int(contact), client_id=int(company))
+
+    def set_other_values(self, company: str, contact: str) -> None:
+        self.server.set_approval(int(company), "Pending")
+        self.server.set_opt_in(int(contact), "Ask")
+
+    def retire_company(self, company: str) -> None:
+        self.server.edit("Client", int(company), inactive=True)
 
     def missing_contact(self) -> str:
         return "99999999"

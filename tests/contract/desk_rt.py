@@ -10,12 +10,15 @@ none; a number is now a number and now digits.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Any, TypeAlias
+
+from desks import misnamed
 
 from syncd.model import CompanyState, Consent
 from syncd.testing import MAIN_LINE, Answer, Desk, Request, StandIn
@@ -51,10 +54,10 @@ class Field:
 
 FIELDS = {
     "1": Field("Content", "RT::Class-RT::Article"),
-    CONSENT: Field("SMS Opt-In", "RT::User", ("Opted-In", "Opted-Out")),
+    CONSENT: Field("SMS Opt-In", "RT::User", ("Ask", "Opted-In", "Opted-Out")),
     PHONE: Field("SMS Phone", "RT::User", most=0),
     BADGE: Field("Badge", "RT::User"),
-    APPROVAL: Field("SMS Approval", "RT::Group", ("Approved", "Opted-Out")),
+    APPROVAL: Field("SMS Approval", "RT::Group", ("Approved", "Opted-Out", "Pending")),
 }
 
 WORD = {Consent.OPTED_IN: "Opted-In", Consent.OPTED_OUT: "Opted-Out", None: None}
@@ -98,7 +101,8 @@ class RtServer(StandIn):
             }
             self.users[user] = {
                 "Name": name,
-                **dict.fromkeys(USER_COLUMNS, ""),
+                **dict.fromkeys(USER_COLUMNS),
+                "EmailAddress": "",
                 **columns,
                 "disabled": disabled,
                 "fields": {**blank, **(fields or {})},
@@ -112,25 +116,41 @@ class RtServer(StandIn):
         with self._lock:
             group = self._next()
             values = {APPROVAL: [approval] if approval else []}
-            self.groups[group] = {"Name": name, "Domain": domain, **more, "fields": values, "members": []}
+            kept = {"fields": values, "members": [], "disabled": False}
+            self.groups[group] = {"Name": name, "Domain": domain, **more, **kept}
             self._happened("RT::Group", group, "Create")
             return group
 
-    def set_field(self, kind: str, record: int, field: str, values: list[str]) -> None:
+    def disable_group(self, group: int) -> None:
         with self._lock:
-            {"user": self.users, "group": self.groups}[kind][record]["fields"][field] = values
-            self._happened(f"RT::{kind.title()}", record, "CustomField")
+            self.groups[group]["disabled"] = True
+            self._happened("RT::Group", group, "Disabled")
+
+    def set_field(self, kind: str, record: int, field: str, values: list[str]) -> None:
+        """Set a field that takes one value; RT keeps an empty one as null."""
+        with self._lock:
+            self._keep(f"RT::{kind.title()}", record, field, values or [None])
+
+    def _keep(self, kind: str, record: int, field: str, values: Sequence[str | None]) -> None:
+        {"RT::User": self.users, "RT::Group": self.groups}[kind][record]["fields"][field] = list(values)
+        self._happened(kind, record, "CustomField")
 
     def add_member(self, group: int, kind: str, member: int) -> None:
         with self._lock:
             self.groups[group]["members"].append((kind, member))
+            self._happened(f"RT::{kind.title()}", member, "AddMembership")
             self._happened("RT::Group", group, "AddMember")
+
+    def members_of(self, group: int) -> list[tuple[str, int]]:
+        """Who is in a group: "user" or "group", and the id."""
+        return list(self.groups[group]["members"])
 
     def leave_groups(self, user: int) -> None:
         with self._lock:
             for number, group in self.groups.items():
                 if ("user", user) in group["members"]:
                     group["members"].remove(("user", user))
+                    self._happened("RT::User", user, "DeleteMembership")
                     self._happened("RT::Group", number, "DeleteMember")
 
     def user_record(self, user: int) -> Row:
@@ -155,9 +175,8 @@ class RtServer(StandIn):
         """Answer one request; all of its effect happens at once."""
         with self._lock:
             made = self._answer(request)
-        if self.proxied:
-            return made
-        return made.changed(headers={**made.headers, "Date": format_datetime(self.clock(), usegmt=True)})
+        made = made.changed(headers={**made.headers, "Date": format_datetime(self.clock(), usegmt=True)})
+        return through_proxy(made) if self.proxied else made
 
     def _answer(self, request: Request) -> Answer:
         if request.headers["Authorization"] != f"token {TOKEN}":
@@ -176,18 +195,29 @@ class RtServer(StandIn):
         return way() if way and request.path.startswith(f"{API}/") else _said("Not Found", 404)
 
     def _user(self, number: str) -> Answer:
+        """One user; columns that were never filled in do not come at all, unlike in a list."""
         user = self.users.get(_id(number))
         if user is None:
             return _said("Not Found", 404)
+        columns = self._columns("users", _id(number), user)
         body = {
-            **self._columns("users", _id(number), user),
+            **{column: value for column, value in columns.items() if value is not None},
             "CustomFields": self._fields(user),
             "Disabled": str(int(user["disabled"])),
             "Privileged": 0,
-            "Memberships": [],
+            "Memberships": [self._link("group", str(one)) for one in self._groups_around("user", _id(number))],
         }
-        tag = f'W/"{user["latest"]}-gzip"' if self.proxied else f'"{user["latest"]}"'
-        return Answer.json(body, headers={"ETag": tag, "Last-Modified": body["LastUpdated"]})
+        return Answer.json(body, headers={"ETag": f'"{user["latest"]}"', "Last-Modified": body["LastUpdated"]})
+
+    def _groups_around(self, kind: str, member: int) -> list[int]:
+        """The groups that somebody belongs to, directly or through others; none that is disabled or beyond it."""
+        enabled = {number: group for number, group in self.groups.items() if not group["disabled"]}
+        direct = [number for number, group in enabled.items() if (kind, member) in group["members"]]
+        around = [outer for group in direct for outer in self._groups_around("group", group)]
+        return sorted({*direct, *around})
+
+    def _link(self, kind: str, record: int | str) -> Row:
+        return {"type": kind, "id": record, "_url": f"{self.base_url}{API}/{kind}/{record}"}
 
     def _put(self, request: Request, number: str) -> Answer:
         user = self.users.get(_id(number))
@@ -199,9 +229,11 @@ class RtServer(StandIn):
         body = request.json()
         words = []
         for column in USER_COLUMNS:
-            if body.get(column, user[column]) != user[column]:
-                words.append(f"User {user['Name']}: {column} changed from '{user[column]}' to '{body[column]}'")
-                user[column] = body[column]
+            before, after = user[column], body.get(column, user[column])
+            if after != before:
+                shown = " to ".join(f"'{text}'" if text else "(no value)" for text in (before, after))
+                words.append(f"User {user['Name']}: {column} changed from {shown}")
+                user[column] = after
                 self._happened("RT::User", _id(number), "Set")
         for key, value in body.get("CustomFields", {}).items():
             words += self._set(_id(number), user, key, value)
@@ -212,18 +244,11 @@ class RtServer(StandIn):
         found = next((one for one in user["fields"] if key in (one, FIELDS[one].name)), None)
         if found is None:
             return []
-        field, before = FIELDS[found], user["fields"][found]
-        wanted = value if isinstance(value, list) else [] if value is None else [value]
-        if field.choices:
-            known = {choice.casefold(): choice for choice in field.choices}
-            if not all(text.casefold() in known for text in wanted):
-                return [f"Could not add new custom field value: Invalid value for {field.name}"]
-            wanted = [known[text.casefold()] for text in wanted]
-        wanted = wanted[: field.most or None]
-        if wanted == before:
-            return []
-        self.set_field("user", number, found, wanted)
-        return [f"{field.name} {', '.join(before) or '(no value)'} changed to {', '.join(wanted)}"]
+        wanted = value if isinstance(value, list) or value is None else [value]
+        words, after = (_one if FIELDS[found].most == 1 else _many)(FIELDS[found], user["fields"][found], wanted)
+        if after is not None:
+            self._keep("RT::User", number, found, after)
+        return words
 
     def _field(self, number: str) -> Answer:
         field = FIELDS.get(number)
@@ -238,11 +263,7 @@ class RtServer(StandIn):
     def _members(self, request: Request, group: str) -> Answer:
         """Of a group that is not there: none. A list without `pages`, in the order of joining."""
         known = self.groups.get(_id(group), {"members": []})
-        items = [
-            {"type": kind, "id": one, "_url": f"{self.base_url}{API}/{kind}/{one}"}
-            for kind, one in known["members"]
-        ]
-        page = _page(request, items)
+        page = _page(request, [self._link(kind, one) for kind, one in known["members"]])
         del page["pages"]
         return Answer.json(page)
 
@@ -250,10 +271,10 @@ class RtServer(StandIn):
         try:
             asked = json.loads(request.body)
         except ValueError:
-            return _said("malformed JSON string", 400)
+            return _said("JSON parse error: malformed JSON string", 400)
         kept = self._kept(kind)
-        if kind == "users" and not request.query.get("find_disabled_rows"):
-            kept = {number: row for number, row in kept.items() if not row["disabled"]}
+        if not request.query.get("find_disabled_rows"):
+            kept = {number: row for number, row in kept.items() if not row.get("disabled")}
         if not self.ignores_conditions:
             clauses = [one for one in asked if one["field"] in SEARCHABLE[kind]]
             if not clauses and kind in EMPTY_UNASKED:
@@ -278,8 +299,9 @@ class RtServer(StandIn):
         """A row of a list: the columns that were asked for; `id` is a user's name unless it was."""
         known = {**self._columns(kind, number, row), "CustomFields": self._fields(row) or ""}
         own = row["Name"] if kind == "users" else str(number)
-        made = {"type": kind.removesuffix("s"), "id": own, "_url": f"{self.base_url}{API}/{kind[:-1]}/{own}"}
-        return made | {field: known.get(field, "") for field in fields if field}
+        return self._link(kind[:-1], own) | {
+            field: "" if known.get(field) is None else known[field] for field in fields if field
+        }
 
     def _columns(self, kind: str, number: int, row: Row) -> Row:
         hidden = ("fields", "members", "disabled", "latest")
@@ -291,15 +313,50 @@ class RtServer(StandIn):
     def _fields(self, row: Row) -> list[Row]:
         """In no certain order, every field that applies; only its values may be missing."""
         return [
-            {
-                "type": "customfield",
-                "id": number,
-                "name": FIELDS[number].name,
-                "values": values,
-                "_url": f"{self.base_url}{API}/customfield/{number}",
-            }
+            {**self._link("customfield", number), "name": FIELDS[number].name, "values": values}
             for number, values in sorted(row.get("fields", {}).items(), reverse=True)
         ]
+
+
+def through_proxy(answer: Answer) -> Answer:
+    """What is left of an answer behind a proxy that marks the ETag as compressed and sends no Date."""
+    headers = {name: value for name, value in answer.headers.items() if name != "Date"}
+    if "ETag" in headers:
+        headers["ETag"] = f'W/{headers["ETag"][:-1]}-gzip"'
+    return answer.changed(headers=headers)
+
+
+Values: TypeAlias = list[str | None]
+
+
+def _one(field: Field, values: Values, wanted: Values | None) -> tuple[list[str], Values | None]:
+    """What RT says to a new value, and what it then keeps (None: all as it was).
+
+    Null deletes, an empty text is kept as null.
+    """
+    before = values[0] if values else None
+    if wanted is None and before:
+        return [f"{before} is no longer a value for custom field {field.name}"], []
+    after = (wanted or [None])[0] or None
+    if after and field.choices:
+        listed = [choice for choice in field.choices if choice.casefold() == after.casefold()]
+        if not listed:
+            return ["Invalid value for custom field"], None
+        after = listed[0]
+    if after and after == before:
+        return [], None
+    if before and after:
+        return [f"{field.name} {before} changed to {after}"], [after]
+    return [f"{field.name} {before} deleted" if before else f"{field.name} {after or ''} added"], [after]
+
+
+def _many(field: Field, values: Values, wanted: Values | None) -> tuple[list[str], Values | None]:
+    """The same for a field that takes many values."""
+    new = [text for text in wanted or [] if text not in values]
+    old = [text for text in values if text not in (wanted or [])]
+    words = [f"{text} added as a value for {field.name}" for text in new]
+    words += [f"{text} is no longer a value for custom field {field.name}" for text in old]
+    return words, [text for text in values if text not in old] + new if words else None
 
 
 def _said(words: str, status: int) -> Answer:
@@ -333,7 +390,7 @@ def _fits(row: Row, clauses: list[Row]) -> bool:
 
 
 def _holds(row: Row, clause: Row) -> bool:
-    present, wanted = row.get(clause["field"], ""), clause["value"]
+    present, wanted = row.get(clause["field"]) or "", clause["value"]
     if clause.get("operator", "=") == ">":
         return int(present) > int(wanted)
     return str(present).casefold() == str(wanted).casefold()
@@ -347,9 +404,14 @@ class RtDesk(Desk):
 
     def __init__(self) -> None:
         self.server = self.wire = RtServer(proxied=self.proxied)
+        self.token = TOKEN
+        self._logins = itertools.count(1)
 
     def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.base_url, "token": TOKEN}
+        return {"base_url": self.wire.base_url, "token": self.token}
+
+    def misnamed(self) -> Iterator[dict[str, Any]]:
+        return misnamed(self.settings())
 
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_group(name, STATE[state], Description=f"client, {MAIN_LINE}"))
@@ -366,7 +428,7 @@ class RtDesk(Desk):
         consent: Consent | None = None,
         active: bool = True,
     ) -> str:
-        login = f"{name.replace(' ', '.').lower()}.{len(self.server.users)}"
+        login = f"{name.replace(' ', '.').lower()}.{next(self._logins)}"
         columns, fields = self.phones(phones)
         user = self.server.add_user(
             login,
@@ -395,6 +457,13 @@ class RtDesk(Desk):
         self.server.leave_groups(int(contact))
         self.join(int(contact), int(company))
 
+    def set_other_values(self, company: str, contact: str) -> None:
+        self.server.set_field("group", int(company), APPROVAL, ["Pending"])
+        self.server.set_field("user", int(contact), CONSENT, ["Ask"])
+
+    def retire_company(self, company: str) -> None:
+        self.server.disable_group(int(company))
+
     def missing_contact(self) -> str:
         return "99999999"
 
@@ -418,7 +487,7 @@ class OddRtDesk(RtDesk):
 
     def settings(self) -> dict[str, Any]:
         odd = {"other_groups": ["Staff of *"], "phone_fields": ["SMS Phone", "PagerPhone"]}
-        return {**super().settings(), "base_url": f"{self.server.base_url}/REST/2.0/", **odd}
+        return {**super().settings(), "base_url": f"{self.wire.base_url}{API}/", **odd}
 
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         company = super().add_company(name, state)
@@ -430,7 +499,7 @@ class OddRtDesk(RtDesk):
         return {"WorkPhone": MAIN_LINE}, {PHONE: list(phones)}
 
     def join(self, user: int, company: int) -> None:
-        ((_, staff),) = self.server.groups[company]["members"]
+        ((_, staff),) = self.server.members_of(company)
         self.server.add_member(staff, "user", user)
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,15 @@ WORD = {Consent.OPTED_IN: "Opted-In", Consent.OPTED_OUT: "Opted-Out", None: None
 CONSENT = {word: consent for consent, word in WORD.items()}
 APPROVAL = {CompanyState.APPROVED: "Approved", CompanyState.OPTED_OUT: "Opted-Out", CompanyState.UNSET: None}
 OPT_IN = "SMS Opt-In"
+
+
+def misnamed(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The settings, each time with one other name: of a field, or of a value of it."""
+    for name in ("name", "opted_in", "opted_out"):
+        yield {**settings, "contact_field": {name: "nosuch"}}
+    yield {**settings, "company_field": {"name": "nosuch"}}
+    for name in ("approved", "opted_out"):
+        yield {**settings, "company_field": {name: ["nosuch"]}}
 
 
 class AutotaskDesk(Desk):
@@ -43,6 +52,9 @@ class AutotaskDesk(Desk):
             "integration_code": self.server.integration_code,
             "zone_discovery_url": self.server.base_url,
         }
+
+    def misnamed(self) -> Iterator[dict[str, Any]]:
+        return misnamed(self.settings())
 
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_company(name, APPROVAL[state], phone=MAIN_LINE))
@@ -74,6 +86,13 @@ class AutotaskDesk(Desk):
 
     def move_contact(self, contact: str, company: str) -> None:
         self.server.move_contact(int(contact), int(company))
+
+    def set_other_values(self, company: str, contact: str) -> None:
+        self.server.set_approval(int(company), "Pending")
+        self.server.set_opt_in(int(contact), "Ask")
+
+    def retire_company(self, company: str) -> None:
+        self.server.deactivate_company(int(company))
 
     def missing_contact(self) -> str:
         return "99999999"
@@ -137,6 +156,10 @@ class LocalDesk(Desk):
 
     def move_contact(self, contact: str, company: str) -> None:
         self._edit(self._contacts, contact, lambda row: {**row, "company_id": company})
+
+    def set_other_values(self, company: str, contact: str) -> None:
+        self._edit(self._companies, company, lambda row: {**row, "sms_approval": "pending"})
+        self._edit(self._contacts, contact, lambda row: {**row, "sms_opt_in": "ask"})
 
     def missing_contact(self) -> str:
         return "c-none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import shell_for
@@ -290,12 +291,71 @@ def test_the_checkup_passes_on_a_good_tenant_and_writes_nothing(autotask):
 @pytest.mark.parametrize(
     ("quirks", "what"),
     [
-        ({"no_update": frozenset({"Contacts"})}, "contacts, permissions"),
+        ({"no_update": frozenset({"Contacts"})}, "permissions"),
         ({"restricted": frozenset({"Companies"})}, "companies"),
-        ({"api_versions": ("V2.0",)}, "API versions"),
+        ({"api_versions": ("V2.0",)}, "service"),
     ],
 )
 def test_the_checkup_names_what_is_missing(autotask, quirks, what):
     autotask.change(**quirks)
     failed = [finding.what for finding in connect(autotask).check().findings if finding.grade is Grade.FAIL]
     assert failed == [what]
+
+
+KEYED = {
+    "contact_udfs": [list_udf("SMS Opt-In", {"1": "Opted-In", "2": "Opted-Out"})],
+    "company_udfs": [list_udf("SMS Approval", {"10": "Approved", "11": "Opted-Out"})],
+}
+
+
+@pytest.mark.parametrize(
+    ("quirks", "said"),
+    [
+        ({"unset_udf": "null"}, "unset is null (2)"),
+        ({"unset_udf": "missing"}, "unset is left out (2)"),
+        ({"unset_udf": "[]"}, "unset is left out (2)"),
+        ({"udf_read": "value"}, "a list's entry shows its value (3)"),
+        ({"udf_read": "label"}, "a list's entry shows its label (3)"),
+        ({"udf_filter": "value"}, "by field right"),
+        ({"udf_filter": "label"}, "by field wrong (0 for 1)"),
+        ({"unset_matches_noteq": False}, "'not equal' without unset"),
+        ({"unset_matches_noteq": True}, "'not equal' with unset"),
+        ({}, "isActive 1 = true"),
+    ],
+)
+def test_the_checkup_says_what_this_tenant_makes_of_the_undocumented(quirks, said):
+    with AutotaskServer(**KEYED) as server:
+        server.change(**quirks)
+        acme = server.add_company("Acme", "10")
+        for opt_in in ("1", "1", "2", None, None):
+            server.add_contact(acme, "A", "B", opt_in=opt_in)
+        report = connect(server).check()
+        shown = "; ".join(finding.detail for finding in report.findings)
+        assert report.passed, shown
+        assert said in shown
+
+
+@pytest.mark.parametrize(("moves", "contacts"), [(True, 1), (False, 0)])
+def test_whether_an_edit_moves_a_date_shows_in_two_checkups(moves, contacts):
+    now = [datetime(2026, 9, 1, 10, tzinfo=UTC)]
+    with AutotaskServer(clock=lambda: now[0]) as server:
+        server.change(udf_edit_moves_stamps=moves)
+        ann = server.add_contact(server.add_company("Acme"), "Ann", "Lee")
+        now[0] += timedelta(hours=2)
+
+        def dates():
+            findings = connect(server).check().findings
+            return next(finding.detail for finding in findings if finding.what == "change dates")
+
+        assert dates().startswith("0 contacts, 0 companies changed within the hour; edit one by hand")
+        server.set_opt_in(ann, "Opted-Out")
+        now[0] += timedelta(minutes=5)
+        assert dates().startswith(f"{contacts} contacts, 0 companies")
+
+
+def test_what_the_checkup_is_merely_curious_about_fails_nothing(autotask):
+    autotask.add_contact(autotask.add_company("Acme"), "Ann", "Lee")
+    autotask.faults.add(status(500), path="/query/count", times=None)
+    report = connect(autotask).check()
+    assert report.passed
+    assert [finding.what for finding in report.findings if finding.grade is Grade.NOTE] == ["filters", "not shown"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import shell_for
@@ -445,7 +446,7 @@ def test_the_checkup_passes_on_a_good_tenant_and_writes_nothing(server):
     shown = [f"{finding.grade} {finding.what}: {finding.detail}" for finding in report.findings]
     assert report.passed, shown
     assert any("4 seen, 3 with a usable number" in line for line in shown)
-    assert any("forward-only paging is obeyed" in line for line in shown)
+    assert any("paging is forward-only" in line for line in shown)
     assert {request.method for request in server.requests} == {"GET"}
     assert server.writes == []
 
@@ -459,3 +460,73 @@ def test_the_checkup_names_what_the_role_may_not_see(server, hidden, what):
     server.change(no_access=frozenset({hidden}))
     failed = {finding.what for finding in connect(server).check().findings if finding.grade is Grade.FAIL}
     assert what <= failed
+
+
+@pytest.mark.parametrize(
+    ("quirks", "said"),
+    [
+        ({"unset": "null"}, "unset is null (1)"),
+        ({"unset": "missing"}, "unset is left out (1)"),
+        ({"fields_hide_custom": False}, "chosen fields show customFields, communicationItems, _info"),
+        ({"fields_hide_custom": True}, "chosen fields show communicationItems, _info; companies are read whole"),
+        ({"forward_only": True}, "paging is forward-only"),
+        ({"forward_only": False, "largest_page": 2}, "paging is not seen to be forward-only"),
+        ({}, "by field agree with the full list: 1 opted out, 1 null"),
+        ({"ignore_conditions": True}, "by field differ from the full list: 3 opted out, 3 null"),
+    ],
+)
+def test_the_checkup_says_what_this_tenant_makes_of_the_undocumented(server, quirks, said):
+    acme = server.add_company("Acme", "Approved")
+    server.add_company("Bolt", "Opted-Out")
+    server.add_company("Cole")
+    server.add_contact(acme, "A", "A", mobile="202-555-0111", opt_in="Opted-In")
+    server.add_contact(acme, "B", "B")
+    server.change(**quirks)
+    report = connect(server).check()
+    shown = "; ".join(finding.detail for finding in report.findings)
+    assert report.passed, shown
+    assert said in shown
+
+
+class TestChangeDates:
+    """Whether an edit of the approval moves a company's date, as its audit trail shows."""
+
+    @pytest.fixture
+    def now(self):
+        return [datetime(2026, 9, 1, 10, tzinfo=UTC)]
+
+    @pytest.fixture
+    def server(self, now):
+        with ConnectWiseServer(clock=lambda: now[0]) as made:
+            yield made
+
+    def dates(self, server):
+        findings = connect(server).check().findings
+        return next((one.grade, one.detail) for one in findings if one.what == "change dates")
+
+    @pytest.mark.parametrize(("moves", "verb"), [(True, "moved"), (False, "did not move")])
+    def test_the_latest_edit_tells(self, server, now, moves, verb):
+        server.change(custom_edit_moves_stamp=moves)
+        acme = server.add_company("Acme", "Approved")
+        now[0] += timedelta(days=1)
+        server.set_approval(acme, "Opted-Out")
+        now[0] += timedelta(days=1)
+        assert self.dates(server) == (Grade.OK, f"an edit of 'SMS Approval' {verb} lastUpdated (company {acme})")
+
+    def test_a_later_edit_of_something_else_hides_it_and_creation_is_no_edit(self, server, now):
+        acme = server.add_company("Acme", "Approved")
+        now[0] += timedelta(days=1)
+        assert self.dates(server)[0] is Grade.NOTE
+        server.set_approval(acme, "Opted-Out")
+        now[0] += timedelta(days=1)
+        server.edit_company(acme, name="Acme Dental")
+        assert self.dates(server) == (Grade.NOTE, "no edit of 'SMS Approval' is the latest in 1 audit trails")
+        bolt = server.add_company("Bolt", "Approved")
+        now[0] += timedelta(days=1)
+        server.set_approval(bolt, "Opted-Out")
+        assert self.dates(server)[1].endswith(f"moved lastUpdated (company {bolt})")
+
+    def test_a_role_that_may_not_read_the_trail_is_told(self, server):
+        server.add_company("Acme", "Approved")
+        server.change(no_access=frozenset({"/system/audittrail"}))
+        assert self.dates(server) == (Grade.NOTE, "the audit trail, which knows of edits, may not be read")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -35,7 +36,7 @@ from syncd.sandbox.faults import (
     truncated,
 )
 from syncd.sandbox.halopsa import HaloPsaServer
-from syncd.sandbox.halopsa_records import HaloField
+from syncd.sandbox.halopsa_records import HaloField, HaloQuirks
 from syncd.sandbox.people import fictional_number
 
 OUT, IN = Consent.OPTED_OUT, Consent.OPTED_IN
@@ -278,7 +279,7 @@ def test_a_field_that_is_deleted_or_a_new_option_is_noticed_at_once(halo, remark
     halo.fields["Client"][0] = HaloField(46, "CFSMSApproval", "SMS Approval", "select", options)
     halo.set_approval(acme, "Ja")
     psa = connect(halo)
-    with pytest.raises(ConfigProblem, match="'Approved' is no option"):
+    with pytest.raises(ConfigProblem, match="'Approved' is not in the list"):
         list(psa.companies())
 
 
@@ -412,13 +413,13 @@ def test_the_checkup_passes_on_a_good_tenant_on_one_screen_and_writes_nothing(ha
     assert len(report.findings) <= 20
     for said in (
         "v2.214.1",
-        "'CFSMSOptIn' (45), selection: 'Opted-In' (1), 'Opted-Out' (2)",
+        "'CFSMSOptIn' (45), list: 'Opted-In' (1), 'Opted-Out' (2)",
         "2 seen: 1 approved, 0 opted_out, 1 unset",
         "5 seen, 3 with a usable number",
         "1 inactive",
         "client_id is obeyed",
-        "lastupdatefromdate is ignored",
-        "5000 calls in five minutes",
+        "lastupdatefromdate is ignored for Client and Users",
+        "5000 calls in 5 minutes",
     ):
         assert said in shown
     assert ("a call each" in shown) == (shows in ("empty", "none"))
@@ -434,7 +435,7 @@ def test_the_checkup_passes_on_a_good_tenant_on_one_screen_and_writes_nothing(ha
         ({"forbidden": frozenset({"GET Client"})}, "companies"),
         ({"forbidden": frozenset({"GET FieldInfo"})}, "consent field"),
         ({"ignored": frozenset({"client_id"})}, "filters"),
-        ({"authinfo": "elsewhere"}, "server"),
+        ({"authinfo": "elsewhere"}, "service"),
     ],
 )
 def test_the_checkup_names_what_is_missing(halo, quirks, what):
@@ -443,3 +444,61 @@ def test_the_checkup_names_what_is_missing(halo, quirks, what):
     halo.add_user(halo.add_client("Bolt"), "B B")
     failed = [finding.what for finding in connect(halo).check().findings if finding.grade is Grade.FAIL]
     assert what in failed
+
+
+@pytest.mark.parametrize(
+    ("quirks", "said"),
+    [
+        ({"full_unset": "null"}, "unset is null (1)"),
+        ({"full_unset": "missing"}, "unset is left out (1)"),
+        ({"select_value": "id"}, "a list's entry shows its value (2)"),
+        ({"select_value": "text id"}, "a list's entry shows its value (2)"),
+        ({"select_value": "label"}, "a list's entry shows its label (2)"),
+        ({"list_customfields": "all"}, "Client and Users in list rows;"),
+        ({"list_customfields": "on request"}, "Client and Users in list rows when asked for"),
+        ({"list_customfields": "none"}, "a call each (list rows lack customfields)"),
+        ({"list_phones": "two"}, "fewer phone_fields may spare calls"),
+        ({"dead_date_filter": True}, "lastupdatefromdate is ignored for Client and Users"),
+        ({"dead_date_filter": False}, "lastupdatefromdate is obeyed for"),
+    ],
+)
+def test_the_checkup_says_what_this_tenant_makes_of_the_undocumented(halo, quirks, said):
+    halo.change(**quirks)
+    acme, bolt = halo.add_client("Acme", "Approved"), halo.add_client("Bolt")
+    halo.add_user(acme, "A A", opt_in="Opted-In")
+    halo.add_user(acme, "B B", opt_in="Opted-Out")
+    halo.add_user(bolt, "C C")
+    report = connect(halo).check()
+    shown = "; ".join(finding.detail for finding in report.findings)
+    assert report.passed, shown
+    assert said in shown
+
+
+def test_whether_an_edit_moves_a_date_shows_where_the_filter_by_date_is_obeyed():
+    now = [datetime(2026, 9, 1, 10, tzinfo=UTC)]
+    with HaloPsaServer(clock=lambda: now[0], quirks=HaloQuirks(dead_date_filter=False)) as server:
+        ann = server.add_user(server.add_client("Acme"), "Ann Lee")
+        now[0] += timedelta(hours=2)
+
+        def dates():
+            findings = connect(server).check().findings
+            return next(finding.detail for finding in findings if finding.what == "change dates")
+
+        assert "0 Users changed within the hour" in dates()
+        server.set_opt_in(ann, "Opted-Out")
+        now[0] += timedelta(minutes=5)
+        assert "1 Users changed within the hour; edit one by hand" in dates()
+
+
+def test_the_checkup_leaves_the_allowance_to_the_daemon_where_each_record_takes_a_call(halo):
+    halo.change(list_customfields="none")
+    crowd(halo, halo.add_client("Acme", "Approved"), 120)
+    halo.add_user(halo.add_client("Bolt"), "B B")
+    report = connect(halo).check()
+    shown = "\n".join(f"{finding.grade} {finding.what}: {finding.detail}" for finding in report.findings)
+    assert report.passed, shown
+    assert "note contacts: 121 seen; each takes a call" in shown
+    assert "ok companies: 2 seen: 1 approved" in shown
+    assert "client_id is obeyed" in shown
+    assert "unset is null (3)" in shown
+    assert len(halo.requests) < 40

@@ -9,19 +9,28 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+# The desk of the stand-in is also that of the real RT, but for the server.
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+
+from office import Office
+
 SERVER = Path("/usr/share/request-tracker5/libexec/rt-server")
 SETUP = "/usr/sbin/rt-setup-database-5"
 PREPARED = 60.0
+# Also when a test run is killed.
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 CONFIG = """
 Set($rtname, 'psa.test'); Set($Organization, 'psa.test');
@@ -30,26 +39,30 @@ Set($DatabaseType, 'SQLite'); Set($DatabaseName, '{folder}/rt.db');
 Set($DatabaseUser, ''); Set($DatabasePassword, '');
 Set($MailCommand, 'testfile'); Set($LogToSyslog, undef); Set($LogToSTDERR, 'error');
 Set($MasonDataDir, '{folder}/mason'); Set($MasonSessionDir, '{folder}/sess');
+# RT hashes the token of every request; as it comes, that takes a quarter of a second.
+Set($BcryptCost, 1);
 1;
 """
 
 # Fields as an administrator would make them, and accounts: one who sets things up; the one that syncd uses, with
-# the rights that it asks for and no more; and some with fewer.
+# the rights that it asks for and no more; and some with fewer. A copy of the database is put aside before the
+# latter and the town come in.
 DATA = """
 our @CustomFields = (
   {{ Name => 'SMS Opt-In', Type => 'SelectSingle', LookupType => 'RT::User', MaxValues => 1,
-     Values => [ {{ Name => 'Opted-In' }}, {{ Name => 'Opted-Out' }} ] }},
+     Values => [ {{ Name => 'Opted-In' }}, {{ Name => 'Opted-Out' }}, {{ Name => 'Ask' }} ] }},
   {{ Name => 'SMS Phone', Type => 'FreeformMultiple', LookupType => 'RT::User', MaxValues => 0 }},
   {{ Name => 'Badge', Type => 'FreeformSingle', LookupType => 'RT::User', MaxValues => 1 }},
   {{ Name => 'SMS Approval', Type => 'SelectSingle', LookupType => 'RT::Group', MaxValues => 1,
-     Values => [ {{ Name => 'Approved' }}, {{ Name => 'Opted-Out' }} ] }},
+     Values => [ {{ Name => 'Approved' }}, {{ Name => 'Opted-Out' }}, {{ Name => 'Pending' }} ] }},
 );
 our @Final = ( sub {{
   my %rights = ( staff => ['SuperUser'], blind => [],
     unseeing => ['AdminUsers', 'SeeGroup', 'AdminGroupMembership'],
     reading => ['AdminUsers', 'SeeGroup', 'AdminGroupMembership', 'SeeCustomField'],
     syncd => ['AdminUsers', 'SeeGroup', 'AdminGroupMembership', 'SeeCustomField', 'ModifyCustomField'] );
-  for my $name (sort keys %rights) {{
+  for my $name (qw(staff syncd blind unseeing reading)) {{
+    $RT::Handle->dbh->sqlite_backup_to_file("{folder}/bare.db") if $name eq 'blind';
     my $user = RT::User->new(RT->SystemUser);
     $user->Create(Name => $name, Privileged => 1);
     $user->PrincipalObj->GrantRight(Right => $_, Object => RT->System) for @{{ $rights{{$name}} }};
@@ -83,8 +96,8 @@ our @Final = ( sub {{
 1;
 """
 
-# Who is there from the start, made past REST because that is ten times as fast: companies, one within another;
-# people with every kind of name and number.
+# Who is there from the start, made by RT's own code: companies, one within another; people with every kind of name
+# and number.
 TOWN: dict[str, list[dict[str, Any]]] = {
     "users": [
         {"key": "ann", "Name": "ann@example.com", "RealName": "Änn Ünïcode 株式", "MobilePhone": "(202) 555-0110"},
@@ -141,12 +154,13 @@ class RealRt:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.base_url = f"http://127.0.0.1:{port}"
+        self.database = folder / "rt.db"
         self.ids: dict[str, str] = json.loads((folder / "ids.json").read_text(encoding="ascii"))
         self.token = self.token_of("syncd")
         self._staff = self.token_of("staff")
         with (folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [str(SERVER), "--host", "127.0.0.1", "--port", str(port), "--max-workers", "4"],
+                [*ENDS_WITH_US, str(SERVER), "--host", "127.0.0.1", "--port", str(port), "--max-workers", "4"],
                 env=_environment(folder),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -249,10 +263,36 @@ def _free_port() -> int:
         return port
 
 
+def _new_folder() -> Path:
+    """In memory where that can be: RT writes to its database at every request, and waits for the disk."""
+    memory = Path("/dev/shm")
+    usable = memory.is_dir() and os.access(memory, os.W_OK)
+    return Path(tempfile.mkdtemp(prefix="syncd-rt-", dir=memory if usable else None))
+
+
+@contextmanager
+def _running(prepared: Path, database: str) -> Iterator[RealRt]:
+    """A new RT with a copy of one of the databases."""
+    folder = _new_folder()
+    port = _free_port()
+    for path in (*prepared.glob("*.token"), prepared / "ids.json"):
+        shutil.copy(path, folder)
+    shutil.copy(prepared / database, folder / "rt.db")
+    _configure(folder, port)
+    _hand_over(folder)
+    server = RealRt(folder, port)
+    try:
+        server.wait_until_up()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def prepared() -> Iterator[Path]:
-    """A folder with a database that has the fields, the accounts and the town."""
-    folder = Path(tempfile.mkdtemp(prefix="syncd-rt-"))
+    """Two databases: `bare.db` has the fields and two accounts, `rt.db` all accounts and the town."""
+    folder = _new_folder()
     _configure(folder, 1)
     (folder / "data.pl").write_text(DATA.format(folder=folder), encoding="ascii")
     (folder / "town.json").write_text(json.dumps(TOWN), encoding="ascii")
@@ -274,17 +314,13 @@ def prepared() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def rt(prepared: Path) -> Iterator[RealRt]:
-    """A fresh RT for a module."""
-    folder = Path(tempfile.mkdtemp(prefix="syncd-rt-"))
-    port = _free_port()
-    for path in (*prepared.glob("*.token"), prepared / "ids.json", prepared / "rt.db"):
-        shutil.copy(path, folder)
-    _configure(folder, port)
-    _hand_over(folder)
-    server = RealRt(folder, port)
-    try:
-        server.wait_until_up()
+    """A fresh RT with the town, for a module."""
+    with _running(prepared, "rt.db") as server:
         yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def office(prepared: Path) -> Iterator[Office]:
+    """An RT where nobody is but its accounts; tests share it, and each begins with `reset`."""
+    with _running(prepared, "bare.db") as server, closing(Office(server)) as people:
+        yield people

@@ -17,9 +17,11 @@ import structlog
 from fakes import FakeClock, FakePrimeVox, fresh_database
 
 from syncd import cli, daemon, desk
+from syncd.connector import Connector
 from syncd.errors import AuthRefused, ShapeChanged, Transient
 from syncd.http import Transport
 from syncd.pace import Limits
+from syncd.registry import Offer
 from syncd.store import database
 
 ANN, BOB, CY = "+12025550110", "+12025550111", "+12025550112"
@@ -195,11 +197,26 @@ def test_check_finds_a_missing_secret_without_a_network(shop: Shop) -> None:
     assert shop("check")[0] == 78
 
 
+def test_check_names_another_connector_that_cannot_be_used(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    offers = {
+        "fine": Offer("fine", "syncd-fine 1.0", Connector),
+        "broken": Offer(
+            "broken", "syncd-broken 1.0", None, "the connector 'broken' of syncd-broken 1.0 cannot be"
+        ),
+    }
+    monkeypatch.setattr("syncd.registry.available", lambda: offers)
+    code, out, _ = shop("check")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("note")] == [
+        "note  another connector cannot be used: the connector 'broken' of syncd-broken 1.0 cannot be"
+    ]
+
+
 def test_check_online_tells_what_it_found(shop: Shop) -> None:
     code, out, _ = shop("check", "--online")
     assert code == 0
     assert "0 conversations" in out
-    assert "5 companies" in out
+    assert "5 seen: " in out
     shop.vox.list_error["+12025550100"] = Transient("HTTP 500")
     assert shop("check", "--online")[0] == 69
     (shop.folder / "companies.csv").unlink()

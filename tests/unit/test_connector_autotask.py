@@ -87,10 +87,6 @@ class TestSettings:
         assert "s3cret" not in str(caught.value)
         assert "lines" not in str(caught.value)
 
-    def test_an_unquoted_yes_of_yaml_says_what_to_do(self):
-        with pytest.raises(ValidationError, match="put it in quotes"):
-            AutotaskSettings(**ACCOUNT, contact_field={"name": "A", "opted_in": True, "opted_out": False})
-
     def test_secrets_do_not_show(self):
         assert "s3cret" not in repr(AutotaskSettings(**ACCOUNT))
         assert "CODE" not in repr(AutotaskSettings(**ACCOUNT))
@@ -452,7 +448,7 @@ class TestContacts:
     def test_an_unreadable_active_counts_as_active_and_is_named(self, tenant, psa, remarks):
         tenant.shows(row(1, "1", isActive=None))
         assert next(psa.contacts()).active
-        assert remarks == ["Autotask contact 1: isActive cannot be read; it counts as active"]
+        assert remarks == ["Autotask: isActive of contact 1 cannot be read; it counts as active"]
 
     def test_an_unknown_value_is_unset_and_named_once(self, tenant, psa, remarks):
         tenant.shows(row(1, "maybe"), row(2, "Maybe "), row(3, "1"))

@@ -311,6 +311,13 @@ class TestAllowance:
         tenant.put("POST", "/V1.0/Companies/query", page([company(1, "10")]))
         assert len(list(psa.companies())) == 1
 
+    def test_a_counter_that_says_when_to_come_back_is_obeyed(self, tenant, psa):
+        tenant.put("GET", "/V1.0/ThresholdInformation", (429, "", {"Retry-After": "7"}))
+        with pytest.raises(Transient) as caught:
+            list(psa.companies())
+        assert caught.value.retry_after == 7
+        assert tenant.calls("query") == []
+
 
 class TestCheck:
     @pytest.fixture
@@ -335,14 +342,14 @@ class TestCheck:
             f"{HOST}/ATServicesRest (looked up)",
             "V1.0, V2.0",
             "1 of 10000 calls",
-            "contacts, permissions: may be edited",
+            "permissions: contacts may be edited",
             "'SMS Opt-In', list: 'Opted-In' (1), 'Opted-Out' (2)",
             "'SMS Approval', list: 'Approved' (10)",
             "3 seen: 1 approved, 1 opted_out, 1 unset",
-            "2 seen, 1 with a usable number",
+            "2 seen, 1 with a usable number; 1 opted_in, 1 opted_out",
+            "restricted user",
         ):
             assert said in shown
-        assert any(finding.grade is Grade.NOTE for finding in report.findings)
         assert not whole.calls(method="PATCH")
         assert "s3cret" not in shown
 
@@ -355,15 +362,15 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("path", "answer", "what"),
         [
-            ("/VersionInformation", {"apiVersions": ["V2.0"]}, "API versions"),
-            ("/V1.0/Contacts/entityInformation", {"info": {"canUpdate": False}}, "contacts, permissions"),
+            ("/VersionInformation", {"apiVersions": ["V2.0"]}, "service"),
+            ("/V1.0/Contacts/entityInformation", {"info": {"canUpdate": False}}, "permissions"),
             (
                 "/V1.0/Contacts/entityInformation",
                 {"info": {"canUpdate": True, "userAccessForUpdate": 0}},
-                "contacts, permissions",
+                "permissions",
             ),
-            ("/V1.0/Companies/entityInformation", {"info": {"canQuery": False}}, "companies, permissions"),
-            ("/V1.0/Companies/entityInformation", HTML, "companies, permissions"),
+            ("/V1.0/Companies/entityInformation", {"info": {"canQuery": False}}, "permissions"),
+            ("/V1.0/Companies/entityInformation", HTML, "permissions"),
             (
                 "/V1.0/Contacts/entityInformation/userDefinedFields",
                 {"fields": [udf("SMS Opt-In", OPT_IN, isReadOnly=True)]},

@@ -361,7 +361,7 @@ class TestCompanies:
         states = {one.id: one.state for one in psa.companies()}
         assert list(states.values()) == [CompanyState.APPROVED, CompanyState.OPTED_OUT] + 4 * [CompanyState.UNSET]
         assert list(psa.companies())[5] == Company("6", "six", CompanyState.UNSET)
-        assert remarks == ["ConnectWise: 'SMS Approval' of company 4 holds \"Pending\", which counts as not set"]
+        assert remarks == ["ConnectWise: 'SMS Approval' of company 4 holds 'Pending', which counts as not set"]
 
     def test_a_checkbox_has_three_states(self, tenant):
         tenant.put("GET", FIELDS, [definition(71, "OK to text", kind="Checkbox", screen="Company")])

@@ -338,12 +338,13 @@ class TestFailures:
 class TestCheck:
     @pytest.fixture
     def whole(self, tenant):
-        tenant.put("GET", "/system/info", (200, {"version": "v2026.1.1"}, {"api-current-version": "2026.1"}))
         tenant.put("GET", COMPANIES, [company(250), company(251, "Approved"), company(252, "Opted-Out")])
         tenant.put("GET", f"{COMPANIES}/count", {"count": 1})
         item = {"type": {"name": "Cell"}, "value": "202-555-0111", "communicationType": "Phone"}
         main = item | {"type": {"name": "Main"}}
-        tenant.put("GET", CONTACTS, [row(1, communicationItems=[item, main]), row(2, "Opted-In")])
+        contacts = [row(1, communicationItems=[item, main]), row(2, "Opted-In")]
+        tenant.put("GET", CONTACTS, (200, contacts, {"api-current-version": "2026.1"}))
+        tenant.put("GET", "/system/audittrail", [])
         return tenant
 
     def failures(self, psa):
@@ -357,15 +358,15 @@ class TestCheck:
         for said in (
             "Acme MSP, cloud, codebase v2026_1",
             f"{HOST}{API}",
-            "server v2026.1.1; records as of 2025.1",
+            "records as of 2025.1 (newest: 2026.1)",
             "600 calls in 60 s",
-            "'SMS Opt-In' (id 59), list: 'Opted-In', 'Opted-Out'",
-            "all of 2 contacts list it, 1 with no value",
-            "'SMS Approval' (id 71), list: 'Approved'",
-            "a person's own: 'Cell' (1); left out: 'Main' (1)",
+            "'SMS Opt-In' (59), list: 'Opted-In', 'Opted-Out'",
+            "'SMS Approval' (71), list: 'Approved'",
+            "own: 'Cell' (1); left out: 'Main' (1)",
             "3 seen: 1 approved, 1 opted_out, 1 unset",
-            "2 seen, 1 with a usable number",
-            "finds 1 opted out, which agrees with",
+            "2 seen, 1 with a usable number; 1 opted_in, 0 opted_out",
+            "unset is null (1)",
+            "by field agree with the full list: 1 opted out, 1 null",
         ):
             assert said in shown
         assert {method for method, *_ in whole.seen} == {"GET"}
@@ -379,7 +380,7 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("path", "answer", "what"),
         [
-            (INFO, "null", "site"),
+            (INFO, "null", "service"),
             (FIELDS, [definition(59, "SMS Opt-In", OPT_IN, readOnlyFlag=True)], "consent field"),
             (FIELDS, [definition(59, "Other", OPT_IN)], "consent field"),
             (COMPANIES, error(403, "Forbidden", "no"), "companies"),
@@ -395,17 +396,17 @@ class TestCheck:
     def test_a_service_that_is_down_is_told_from_a_wrong_setting(self, whole, psa):
         whole.put("GET", INFO, (503, HTML))
         report = psa.check()
-        assert [finding.what for finding in report.findings if finding.grade is Grade.DOWN] == ["site"]
+        assert [finding.what for finding in report.findings if finding.grade is Grade.DOWN] == ["service"]
         assert report.only_down
         whole.put("GET", CONTACTS, (503, HTML))
         report = psa.check()
         assert [finding.what for finding in report.findings if finding.grade is Grade.DOWN] == [
-            "site",
+            "service",
             "credentials",
         ]
         assert report.only_down
 
-    @pytest.mark.parametrize("path", ["/system/info", f"{COMPANIES}/count", FIELDS])
+    @pytest.mark.parametrize("path", ["/system/audittrail", f"{COMPANIES}/count", FIELDS])
     @pytest.mark.parametrize("answer", [error(403, "Forbidden", "no"), error(404, "ConnectWiseApi", "no")])
     def test_what_is_not_needed_fails_nothing(self, whole, psa, path, answer):
         whole.put("GET", path, answer)
@@ -417,5 +418,6 @@ class TestCheck:
         bare["customFields"] = []
         whole.put("GET", CONTACTS, [bare, row(2)])
         shown = " ".join(finding.detail for finding in psa.check().findings)
-        assert "differs from the full list" in shown
-        assert "1 of 2 contacts do not list the field" in shown
+        assert "by field differ from the full list: 3 opted out, 3 null" in shown
+        assert "1 of 2 contacts do not list it" in shown
+        assert "unset is null (1), left out (1)" in shown

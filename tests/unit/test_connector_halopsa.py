@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from support import shell_for
 
 from connectors.halopsa import HaloPsa
-from connectors.halopsa.answers import Opaque, client_of, complaints, judged, number
+from connectors.halopsa.answers import Opaque, client_of, complaints, judged
 from connectors.halopsa.client import HaloPsaClient
-from connectors.halopsa.fields import Choice, Definition, Vocabulary, text_of
+from connectors.halopsa.fields import Vocabulary, text_of
 from connectors.halopsa.settings import HaloPsaSettings
 from syncd.clock import Clock
+from syncd.connector.answers import number
+from syncd.connector.fields import Choice, CustomField
 from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
 from syncd.http import Answer, Transport
 from syncd.model import Consent
@@ -157,13 +159,13 @@ class TestAnswers:
             client_of({})
 
 
-SELECT = Definition(45, "CFSMSOptIn", False, (Choice(1, "Opted-In"), Choice(2, "Opted-Out"), Choice(3, "Maybe")))
-PLAIN = Definition(46, "CFSMSOptIn", False, ())
+OPTIONS = (Choice(1, "Opted-In"), Choice(2, "Opted-Out"), Choice(3, "Maybe"))
+SELECT = CustomField(45, "CFSMSOptIn", "selection", is_list=True, choices=OPTIONS)
+PLAIN = CustomField(46, "CFSMSOptIn", "text or checkbox")
 
 
 def words(*candidates, opted_in="Opted-In", opted_out="Opted-Out"):
-    said = {IN: [opted_in], OUT: [opted_out]}
-    return Vocabulary("psa.settings.contact_field", candidates, said, {IN: "opted_in", OUT: "opted_out"})
+    return Vocabulary("psa.settings.contact_field", candidates, {IN: [opted_in], OUT: [opted_out]})
 
 
 def row(value, display=None, field=45, **more):
@@ -209,10 +211,10 @@ class TestFields:
 
     def test_empty_is_told_from_other_values(self):
         spoken = words(SELECT)
-        assert spoken.text(row(None)) is None
-        assert spoken.text(row(0)) is None
-        assert spoken.text(row(3, "Maybe")) == "Maybe"
-        assert spoken.text({"id": 7, "customfields": []}) is None
+        assert spoken.held(row(None)) is None
+        assert spoken.held(row(0)) is None
+        assert spoken.held(row(3, "Maybe")) == "Maybe"
+        assert spoken.held({"id": 7, "customfields": []}) is None
         assert spoken.element({"id": 7, "customfields": [{"id": 51, "name": "CFBirthday", "value": 1}]}) is None
 
     def test_the_id_of_the_option_is_written_unless_the_tenant_keeps_texts(self):
@@ -223,7 +225,7 @@ class TestFields:
 
     def test_an_option_that_is_not_there_is_a_config_problem(self):
         spoken = words(SELECT, opted_out="Never")
-        with pytest.raises(ConfigProblem, match=r"contact_field\.opted_out: 'Never' is no option"):
+        with pytest.raises(ConfigProblem, match=r"contact_field\.opted_out: 'Never' is not in the list"):
             spoken.must_be_complete()
         with pytest.raises(ConfigProblem, match="'Never'"):
             spoken.value(OUT, None)
@@ -231,7 +233,7 @@ class TestFields:
             words(SELECT, opted_in="2").must_be_complete()
 
     def test_of_two_fields_with_one_name_the_records_show_whose_is_which(self):
-        client_field = Definition(60, "CFSMSOptIn", False, (Choice(8, "Approved"),))
+        client_field = CustomField(60, "CFSMSOptIn", "selection", is_list=True, choices=(Choice(8, "Approved"),))
         spoken = words(client_field, SELECT)
         spoken.must_be_complete()
         with pytest.raises(ConfigProblem, match="several"):

@@ -250,6 +250,6 @@ def test_nothing_is_called_when_the_connector_is_made(halo):
     given = HaloPsaSettings(base_url=halo.base_url, client_id="a", client_secret="b")
     transport = Transport(Clock(), HaloPsa.traits.limits)
     client = HaloPsaClient(given, transport)
-    assert client.moment().calls == 0
+    assert client.moments.now().calls == 0
     assert halo.requests == []
     transport.close()

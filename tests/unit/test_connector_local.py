@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from support import shell_for
 
-from connectors.local import Local, connector, table
+from connectors.local import Local, table, writing
 from connectors.local.settings import LocalSettings
 from syncd.connector import ALREADY, APPLIED, GONE, Change, Grade, Result
 from syncd.errors import ConfigProblem, Superseded, Transient
@@ -343,7 +343,7 @@ class TestWriting:
         assert write(local(folder), c10="out") == {"10": APPLIED}
 
     def test_a_change_that_does_not_stay_is_refused(self, folder, monkeypatch):
-        monkeypatch.setattr(connector, "rewrite", lambda table, text: None)
+        monkeypatch.setattr(writing, "rewrite", lambda table, text: None)
         assert write(local(folder), c10="out")["10"].result is Result.REFUSED
 
     def test_a_folder_that_another_program_has_locked_is_left_alone(self, folder):
@@ -456,12 +456,14 @@ class TestFilesThatCannotBeUsed:
 class TestCheck:
     def test_a_good_folder_passes_with_its_counts(self, folder):
         report = local(folder).check()
-        details = [finding.detail for finding in report.findings]
         assert report.passed
-        assert details == [
-            "3 companies: 1 approved, 1 opted_out, 1 unset",
-            "3 contacts, 3 with a usable number",
-            "contacts.csv and its folder may be written",
+        assert [(finding.what, finding.detail) for finding in report.findings] == [
+            ("service", f"companies.csv and contacts.csv in {folder}"),
+            ("permissions", "contacts.csv and its folder may be written"),
+            ("consent field", "column 'sms_opt_in', 'Opted-In' or 'Opted-Out'"),
+            ("approval field", "column 'sms_approval', 'Approved' or 'Opted-Out'"),
+            ("companies", "3 seen: 1 approved, 1 opted_out, 1 unset"),
+            ("contacts", "3 seen, 3 with a usable number; 1 opted_in, 1 opted_out; 1 inactive"),
         ]
         assert sorted(path.name for path in folder.iterdir()) == ["companies.csv", "contacts.csv"]
 
@@ -478,7 +480,8 @@ class TestCheck:
         (folder / "companies.csv").unlink()
         report = local(folder).check()
         assert not report.passed
-        assert [finding.grade for finding in report.findings] == [Grade.FAIL, Grade.OK, Grade.OK]
+        assert [finding.what for finding in report.findings if finding.grade is Grade.FAIL] == ["companies"]
+        assert report.findings[-1].what == "contacts"
 
     def test_files_that_may_not_be_written_fail(self, folder, monkeypatch):
         monkeypatch.setattr(os, "access", lambda path, mode: False)

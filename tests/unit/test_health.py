@@ -149,4 +149,4 @@ def test_same_failure_is_told_again_after_a_recovery() -> None:
 def test_error_without_words_is_named_by_its_kind() -> None:
     rig = Rig("psa")
     rig.healths[0].failed(ValueError())
-    assert rig.healths[0].error == "ValueError"
+    assert rig.healths[0].error == "a defect of syncd (ValueError); see the log"

@@ -252,6 +252,12 @@ def test_what_is_sent(client: Client) -> None:
 
 
 @responses.activate
+def test_headers_of_an_answer_are_found_in_any_case(client: Client) -> None:
+    responses.add("GET", f"{BASE}/x", json={}, headers={"etag": '"7"'})
+    assert client.get("/x").headers["ETag"] == '"7"'
+
+
+@responses.activate
 def test_cookies_are_not_kept(client: Client) -> None:
     responses.add("GET", f"{BASE}/x", json={}, headers={"Set-Cookie": "session=1; Path=/"})
     client.get("/x")

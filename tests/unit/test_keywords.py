@@ -103,6 +103,7 @@ NASTY = [
     "&#1",
     "dont want the ",
     "why do i ",
+    "not these texts please stop ",
     "1",
     " ",
 ]

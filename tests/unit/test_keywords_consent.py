@@ -72,6 +72,7 @@ TEXTS: dict[tuple[Intent, str], tuple[str, ...]] = {
         "leave us alone!",
     ),
     (Intent.OPT_OUT, "keyword"): (
+        "Cease and desist immediately",
         "Quit",
         "OPT OUT PLEASE",
         "Remove please",
@@ -108,7 +109,6 @@ TEXTS: dict[tuple[Intent, str], tuple[str, ...]] = {
         "detener",
         "stop all texts",
         "unsubscribe all",
-        "not interested please remove me",
         "Stop SMS",
         "Please unsubscribe me thanks",
         "stop!!! now!!!",
@@ -146,7 +146,6 @@ TEXTS: dict[tuple[Intent, str], tuple[str, ...]] = {
         "I withdraw my consent",
         "Permission revoked",
         "you don't have my permission to text me",
-        "Cease and desist immediately",
         "Consent withdrawn",
         "I do not give you permission to text me",
         "this is a cease and desist",
@@ -186,6 +185,7 @@ TEXTS: dict[tuple[Intent, str], tuple[str, ...]] = {
         "Enough with the text messages",
     ),
     (Intent.OPT_OUT, "off-the-list"): (
+        "not interested please remove me",
         "Take me off the list",
         "Could you please remove me from your list?",
         "take me off your texting list",

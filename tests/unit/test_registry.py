@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from syncd import config, registry
-from syncd.connector import Connector
+from syncd.connector import Connector, Settings
 from syncd.errors import ConfigProblem
 
 GOOD = """
@@ -114,6 +115,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(install: Install) -> None:
         registry.find("Tinny")
     with pytest.raises(ConfigProblem, match=r"no connector 'xyzzy\\n'; installed: autotask, .*\blocal\b"):
         registry.find("xyzzy\n")
+
+
+def test_a_refused_setting_is_not_quoted() -> None:
+    class Mine(Settings):
+        token: SecretStr
+        pages: int = 1
+
+    for wrong in ({"token": ["hush-hush"]}, {"token": "x", "pages": "hush-hush"}, {"tokn": "hush-hush"}):
+        with pytest.raises(ValidationError) as caught:
+            Mine(**wrong)
+        assert "hush-hush" not in str(caught.value)
 
 
 def test_the_configuration_asks_the_registry(

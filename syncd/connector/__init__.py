@@ -11,6 +11,17 @@ purpose: the shell does the pacing, the retries, the locking and the logging. A 
 - changes the opt-in field of contacts and nothing else.
 
 Register it under the entry point group `syncd.connectors`; see `connectors/README.md`.
+
+What connectors have in common is in the modules of this package, for connectors of others as well. None of it must
+be used; each part stands on its own.
+
+settings.py   types for settings: texts, secrets, addresses, the two fields
+answers.py    reading answers that may hold anything
+moments.py    time, told by the dates of the service
+fields.py     custom fields: how they are described, looked up, and what their values mean
+remarks.py    odd values, told once each
+writing.py    writing contact by contact: what to do when one of them fails, or an answer is lost
+checkup.py    the findings of `check`, in one form
 """
 
 from __future__ import annotations
@@ -31,7 +42,8 @@ from syncd.model import Company, Consent, Contact
 class Settings(BaseModel):
     """Base of a connector's settings: strict, frozen, unknown keys refused. Secrets are `SecretStr`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # The messages of pydantic quote what was given, and that may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
