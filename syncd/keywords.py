@@ -166,10 +166,16 @@ def read(text: str, vocabulary: Vocabulary = Vocabulary()) -> Reading:
     return Reading(Intent.ORDINARY, _kind_of_ordinary(words))
 
 
+# So much of the beginning and of the end of a text is searched for doubts (characters).
+_END = 1000
+
+
 def _doubt(words: str, own: str) -> str | None:
     """The rule that puts a text without a certain request in doubt."""
+    # Some of these phrases take time with the square of the length, and no person's text is longer.
+    ends = words if len(words) <= 2 * _END else f"{words[:_END]} . {words[-_END:]}"
     for rule, said in doubts.DOUBTS:
-        if said.search(words) and not (rule in doubts.ABOUT_PRODUCTS and doubts.PRODUCTS.search(words)):
+        if said.search(ends) and not (rule in doubts.ABOUT_PRODUCTS and doubts.PRODUCTS.search(ends)):
             return rule
     if _NOT_BOB.search(own):
         return "wrong-person"
@@ -272,7 +278,7 @@ _APART = re.compile(phrase("(POLITE|just)* (stop|unsubscribe|optout|remove (me|u
 
 def _command(words: str, known: _Known) -> Reading | None:
     """A configured command such as ``#Stop``: reserved, so it counts anywhere unless its sentence bends it."""
-    tokens = list(re.finditer(r"#\w+|\w+#", words))
+    tokens = list(re.finditer(r"#\w+|(?<!\w)\w+#", words))
     outs = [token for token in tokens if token[0] in known.out_commands]
     ins = [token for token in tokens if token[0] in known.in_commands]
     if not outs and not ins:

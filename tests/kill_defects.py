@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,12 +81,6 @@ def wish_removed_first() -> None:
     desk.answer_all, desk.carry_out = answering, careless
 
 
-DEFECTS: dict[str, Callable[[], None]] = {
-    defect.__name__: defect
-    for defect in (cursor_before_messages, write_not_noted, cascade_in_a_second_commit, wish_removed_first)
-}
-
-
 def plant(name: str) -> None:
-    """Have the defect in this process from now on."""
-    DEFECTS[name]()
+    """Have the defect with the name of a function above in this process from now on."""
+    globals()[name]()

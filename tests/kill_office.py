@@ -14,9 +14,9 @@ from syncd.model import Consent
 from syncd.sandbox.exchange import Request
 from syncd.testing import Desk
 
-# What a stand-in knows, and what it counts with; everything else of it is the wire.
-AUTOTASK = ("contacts", "companies", "writes", "_next_ids")
-CONNECTWISE = ("records", "writes", "_next_ids", "_next_item")
+# What a stand-in knows, and what it counts, such as calls of the last hour; everything else of it is the wire.
+AUTOTASK = ("contacts", "companies", "writes", "_next_ids", "_usage", "_used")
+CONNECTWISE = ("records", "writes", "_next_ids", "_next_item", "_calls")
 
 
 class Office:

@@ -1,8 +1,8 @@
 """The RT connector keeps the contract over real HTTP against a real RT 5, which nobody here wrote.
 
 A call costs RT about 15 ms, and a list of a hundred users with their custom fields half a second, all of it
-computing. So two tests write 41 contacts and not 201 here; the whole batch, and RT as others have set it up,
-are for runs that are asked for.
+computing. So two tests write 41 contacts and not 201 here; the whole batch, and RT as others have set it up, are
+for runs that are asked for.
 """
 
 from __future__ import annotations
