@@ -375,7 +375,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--json", action="store_true")
     read.add_argument("-c", "--config", type=Path, metavar="FILE", help="use the keywords of this configuration")
     sandbox = add(commands, "sandbox", _sandbox, "run the stand-ins on their own", config=False)
-    sandbox.add_argument("names", nargs="*", metavar="NAME", help="primevox, autotask, connectwise, halopsa; none: all")
+    sandbox.add_argument(
+        "names", nargs="*", metavar="NAME", help="primevox, autotask, connectwise, halopsa; none: all"
+    )
     sandbox.add_argument("--port", type=_port, action="append", metavar="NAME=PORT", help="else any free one")
     return parser
 

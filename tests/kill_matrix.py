@@ -124,12 +124,6 @@ class Matrix:
 
     # --- the runs with a kill --------------------------------------------------------------------------------
 
-    def strike_all(self, steps: Iterable[int]) -> None:
-        """Strike at each point of these steps until one fails."""
-        for index in steps:
-            for point in self.points(index):
-                self.strike(index, point)
-
     def failures(self, steps: Iterable[int]) -> list[str]:
         """Strike at each point of these steps; what failed."""
         found = []

@@ -24,7 +24,7 @@ CASCADED = range(32, 40)  # their company is opted out
 UNCLEAR = range(40, 46)  # an operator decides that they opted out
 
 # Seconds between two things that happen.
-PAUSE = 0.03
+PAUSE = 0.2
 
 # How long a daemon lives after its first request. It looks for wishes once a second, so some live longer.
 SHORT, LONG, LONG_ONE_IN = (0.0, 0.4), (0.9, 1.5), 4
@@ -141,6 +141,7 @@ class Traffic:
         if self._trouble:
             raise self._trouble[0]
         world = self.world
+        assert not world.record.wrong, world.record.wrong
         shown = world.consents()
         wrong = {
             name: (shown[name], wanted) for name, wanted in self.expected.items() if shown[name] is not wanted

@@ -64,9 +64,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Everything at one moment: files below the state's folder, PSA, PrimeVOX, what the story has noted."""
+    """Everything at one moment: files below the state's folder with their modes, PSA, PrimeVOX, the notes."""
 
-    files: dict[str, bytes]
+    files: dict[str, tuple[int, bytes]]
     office: Any
     primevox: Any
     notes: dict[str, Any]
@@ -86,7 +86,7 @@ class World:
     def __init__(self, office: str, *, healing: bool = True, planted: str | None = None) -> None:
         self._base = Path(tempfile.mkdtemp(prefix="syncd-kill-", dir=FAST if os.access(FAST, os.W_OK) else None))
         self.state = self._base / "state"
-        self.state.mkdir()
+        self.state.mkdir(mode=0o700)
         self.database = self.state / "state.db"
         self.url = f"sqlite:///{self.database}"
         self._healing, self._planted = healing, planted
@@ -264,7 +264,7 @@ class World:
         """Everything as it is; nothing of syncd runs."""
         paths = [path for path in self.state.rglob("*") if path.is_file()]
         return Saved(
-            {str(path.relative_to(self.state)): path.read_bytes() for path in paths},
+            {str(path.relative_to(self.state)): (path.stat().st_mode, path.read_bytes()) for path in paths},
             self.office.save(),
             copy.deepcopy({name: getattr(self.primevox, name) for name in NAMES}),
             copy.deepcopy(self.notes | {"contacts": self.contacts}),
@@ -273,11 +273,12 @@ class World:
     def load(self, saved: Saved) -> None:
         """Put it back."""
         shutil.rmtree(self.state)
-        self.state.mkdir()
-        for name, content in saved.files.items():
+        self.state.mkdir(mode=0o700)
+        for name, (mode, content) in saved.files.items():
             path = self.state / name
             path.parent.mkdir(exist_ok=True, mode=0o700)
             path.write_bytes(content)
+            path.chmod(mode & 0o777)
         self.office.load(saved.office)
         for name, value in copy.deepcopy(saved.primevox).items():
             setattr(self.primevox, name, value)

@@ -75,13 +75,13 @@ def record_of(answer: Answer, body: object, record_id: int, contact: str | None 
 
 
 def number(what: str, value: object) -> int:
-    """An id or a count: an integer, 17.0, or either as text (all were seen of some PSA)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """An id or a count of 18 digits at most: an integer, 17.0, or either as text (all were seen of some PSA)."""
     if isinstance(value, str) and (found := re.fullmatch(r"\s*([0-9]{1,18})(\.0*)?\s*", value)):
         return int(found[1])
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    # Larger ones, which JSON may hold, overflow where they are counted with.
+    if isinstance(value, int | float) and whole and not isinstance(value, bool) and abs(value) < 10**18:
+        return int(value)
     raise ShapeChanged(f"{what}: an id or a count is not a whole number but {type(value).__name__}")
 
 

@@ -58,7 +58,8 @@ def test_a_date_has_its_zone_whether_it_says_so_or_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("inf"), float("-inf"), "9" * 5000, "1" * 19, "²", "٣", "1_0", "", "7.5", True]
+    "value",
+    [float("inf"), float("-inf"), 1e300, 10**18, 10**400, "9" * 5000, "1" * 19, "²", "٣", "1_0", "", "7.5", True],
 )
 def test_what_is_no_whole_number_has_another_shape(value: object) -> None:
     with pytest.raises(ShapeChanged):
