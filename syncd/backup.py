@@ -18,7 +18,7 @@ from pathlib import Path
 from syncd.errors import ConfigProblem, SyncdError
 from syncd.store import copies
 from syncd.store.copies import COMPANIONS, Judged, beside
-from syncd.store.database import ProcessLock, file_of
+from syncd.store.database import ProcessLock, file_of, like_its_folder
 from syncd.store.ledger import GENESIS, Head
 
 
@@ -77,7 +77,7 @@ def restore(url: str, source: Path, now: datetime, *, by: str, force: bool = Fal
         with _draft(beside(path, ".restoring")) as part:
             shutil.copyfile(source, part)
             copies.settle_in(part, now, head=backup.head, replaced=replaced, by=by)
-            _like_its_folder(part)
+            like_its_folder(part)
             _sync(part)
             kept = _keep(path, now)
             part.replace(path)
@@ -186,7 +186,7 @@ def _keep(path: Path, now: datetime) -> Path | None:
         return None
     # Mode 0700, and a name that is surely new.
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.replaced-{now:%Y%m%dT%H%M%SZ}-", dir=path.parent))
-    _like_its_folder(folder)
+    like_its_folder(folder)
     for one in present:
         (folder / one.name).hardlink_to(one)
     _sync(folder)
@@ -194,13 +194,6 @@ def _keep(path: Path, now: datetime) -> Path | None:
     for one in companions:
         one.unlink()
     return folder
-
-
-def _like_its_folder(path: Path) -> None:
-    """A file that root makes must not lock the service's own user out."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(path: Path) -> None:

@@ -136,15 +136,11 @@ class Delivery:
 
     def _due(self, connection: Connection, one_lane: Lane) -> list[mirror.Waiting]:
         """Some changes of a lane whose time has come, if there are any; those that never failed come first."""
-        most = self._psa.traits.batch + len(self._in_flight) + len(self._next_try)
-        found: Collection[mirror.Waiting] = mirror.waiting(connection, one_lane, limit=most)
-        if one_lane is Lane.OPT_IN and found and (unread := self._unread()):
-            # What could not be read may be an opt-out of the very person who is to be opted in.
-            wait = mirror.owners_of(connection, unread)
-            found = [
-                one for one in mirror.waiting(connection, one_lane, limit=most + len(wait)) if one.id not in wait
-            ]
-        return [one for one in found if self._is_due(one)]
+        # What could not be read may be an opt-out of the very person who is to be opted in.
+        held = mirror.owners_of(connection, self._unread()) if one_lane is Lane.OPT_IN else frozenset()
+        most = self._psa.traits.batch + len(self._in_flight) + len(self._next_try) + len(held)
+        found = mirror.waiting(connection, one_lane, limit=most)
+        return [one for one in found if one.id not in held and self._is_due(one)]
 
     def _pick(self, one_lane: Lane, due: Sequence[mirror.Waiting]) -> list[mirror.Waiting]:
         # An opt-in goes alone, so that an opt-out arriving meanwhile can still stop it before it leaves.
@@ -253,9 +249,10 @@ class Delivery:
                     self._look_again()
                 case Result.REFUSED:
                     self._postpone(connection, change, failures + 1, outcome.reason)
-            # A list may have shown meanwhile that it arrived, and then the ledger says so.
+            # A failure is told once; and a list may have shown meanwhile that the write arrived.
             arrived = before.pending is None and before.shown is change.consent
-            if failures == 0 if undone else not arrived:
+            known = failures > 0 if undone else arrived
+            if not known:
                 ledger.append(connection, now, "write", **write_entry(change, taken.verdict, outcome))
             self._decide(connection, [contact_id])
         if not undone:

@@ -100,7 +100,7 @@ class Intake:
         started = self._clock.monotonic()
         with self._lock:
             memory = self._memories.setdefault(line.number, _Memory())
-        state = stored = memory.state or self._open(line)
+        state = memory.state or self._open(line)
         fresh_list = (
             budget is None
             or not memory.backlog
@@ -133,7 +133,7 @@ class Intake:
                 good=self._clock.now() if good else None,
             )
         memory.state = replace(state, gap=memory.gap)
-        if memory.gap and memory.gap != stored.gap:
+        if memory.gap and memory.gap != state.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
         return result
 

@@ -52,6 +52,14 @@ def instead(owner: Any, name: str, bug: Callable[..., Any]) -> AbstractContextMa
     return patch.object(owner, name, wrong)
 
 
+def together(*bugs: AbstractContextManager[Any]) -> ExitStack:
+    """Several wrong places that make one bug."""
+    stack = ExitStack()
+    for bug in bugs:
+        stack.enter_context(bug)
+    return stack
+
+
 # --- what the trade gets wrong again and again -----------------------------------------------------------
 
 
@@ -109,10 +117,10 @@ def _() -> Any:
                 return Thread((), (), None)
             raise
 
-    stack = ExitStack()
-    stack.enter_context(instead(primevox, "_entries", entries))
-    stack.enter_context(instead(PrimeVox, "thread", thread))
-    return stack
+    return together(
+        instead(primevox, "_entries", entries),
+        instead(PrimeVox, "thread", thread),
+    )
 
 
 @planted("after four attempts it gives up")
@@ -176,10 +184,10 @@ def _() -> Any:
         except ShapeChanged:
             return Thread((), (), None)
 
-    stack = ExitStack()
-    stack.enter_context(instead(primevox, "_entries", entries))
-    stack.enter_context(instead(PrimeVox, "thread", thread))
-    return stack
+    return together(
+        instead(primevox, "_entries", entries),
+        instead(PrimeVox, "thread", thread),
+    )
 
 
 @planted("what was decided once is sent, whatever has come since")
@@ -194,18 +202,18 @@ def _() -> Any:
             )
             yield taken[one.id].change
 
-    stack = ExitStack()
-    stack.enter_context(instead(Delivery, "_changes", changes))
-    stack.enter_context(instead(Delivery, "_still_wanted", lambda *_: None))
-    return stack
+    return together(
+        instead(Delivery, "_changes", changes),
+        instead(Delivery, "_still_wanted", lambda *_: None),
+    )
 
 
 @planted("what was seen before is kept in memory only")
 def _() -> Any:
-    stack = ExitStack()
-    stack.enter_context(instead(texts, "stored_messages", lambda *_: set()))
-    stack.enter_context(instead(texts, "save_messages", lambda *_: None))
-    return stack
+    return together(
+        instead(texts, "stored_messages", lambda *_: set()),
+        instead(texts, "save_messages", lambda *_: None),
+    )
 
 
 @planted("in the same second the opt-in wins")
@@ -316,10 +324,10 @@ def _() -> Any:
             self.contacts[contact] = replace(rows[contact], consent=self.contacts[contact].consent)
         right(self, contact, value)
 
-    stack = ExitStack()
-    stack.enter_context(instead(PsaConnector, "contacts", contacts))
-    stack.enter_context(instead(vendors.Psa, "write", write))
-    return stack
+    return together(
+        instead(PsaConnector, "contacts", contacts),
+        instead(vendors.Psa, "write", write),
+    )
 
 
 @planted("a person's edit is overlooked")
@@ -352,10 +360,10 @@ def _() -> Any:
 
 @planted("our texts make no reply of theirs")
 def _() -> Any:
-    stack = ExitStack()
-    stack.enter_context(instead(texts, "outbound_times", lambda *_: []))
-    stack.enter_context(instead(sift.Sifter, "_late_reply", lambda *_: []))
-    return stack
+    return together(
+        instead(texts, "outbound_times", lambda *_: []),
+        instead(sift.Sifter, "_late_reply", lambda *_: []),
+    )
 
 
 @planted("a held opt-in does not wait for the company")
@@ -375,12 +383,12 @@ def _() -> Any:
 
     from syncd import membership
 
-    stack = ExitStack()
-    stack.enter_context(instead(membership, "effective_state", effective))
-    stack.enter_context(
-        instead(membership, "is_opt_out", lambda right, steps, state: state is CompanyState.OPTED_OUT)
+    def is_opt_out(right: Any, steps: Any, state: CompanyState) -> bool:
+        return state is CompanyState.OPTED_OUT
+
+    return together(
+        instead(membership, "effective_state", effective), instead(membership, "is_opt_out", is_opt_out)
     )
-    return stack
 
 
 @planted("an opt-in overtakes what was texted while syncd was down")
@@ -443,12 +451,12 @@ def _() -> Any:
         return one.id not in stuck and right(self, one)
 
     stuck: set[str] = set()
-    stack = ExitStack()
-    stack.enter_context(instead(Delivery, "_pick", pick))
-    stack.enter_context(instead(Delivery, "_write", write))
-    stack.enter_context(instead(Delivery, "_is_due", is_due))
-    stack.enter_context(instead(Delivery, "__init__", lambda right, *a, **k: (stuck.clear(), right(*a, **k))[1]))
-    return stack
+    return together(
+        instead(Delivery, "_pick", pick),
+        instead(Delivery, "_write", write),
+        instead(Delivery, "_is_due", is_due),
+        instead(Delivery, "__init__", lambda right, *a, **k: (stuck.clear(), right(*a, **k))[1]),
+    )
 
 
 @planted("an inbound opt-in lifts an opt-out of the company")

@@ -36,6 +36,7 @@ __all__ = [
     "ProcessLock",
     "copy_pages",
     "file_of",
+    "like_its_folder",
     "open_reading",
     "open_writing",
     "quick_check",
@@ -102,7 +103,7 @@ class ProcessLock:
         """Raises Locked when another process holds it, ConfigProblem when the folder cannot be written."""
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            _like_its_folder(self._file, path)
+            like_its_folder(path, self._file)
         except OSError as error:
             raise ConfigProblem(
                 f"{path}: cannot be opened ({error.strerror}); is store.url right, and may this user write there?"
@@ -153,7 +154,7 @@ def open_writing(url: str) -> Database:
     lock = ProcessLock(path.with_name(path.name + ".lock")) if path else None
     if path and not path.exists():  # created here so that it never exists with other permissions
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        _like_its_folder(file, path)
+        like_its_folder(path, file)
         os.close(file)
     database = Database(url, lock=lock)
     try:
@@ -172,11 +173,11 @@ def open_reading(url: str) -> Database:
     return Database(url, read_only=True)
 
 
-def _like_its_folder(file: int, path: Path) -> None:
-    """A file made by a command that root runs must not lock the service's own user out."""
+def like_its_folder(path: Path, file: int | None = None) -> None:
+    """What a command of root's has made must not lock the service's own user out. `file`: it, already open."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
-        os.fchown(file, owner.st_uid, owner.st_gid)
+        os.chown(path if file is None else file, owner.st_uid, owner.st_gid)
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from mutants import MUTANTS, planting
 
-from syncd.sandbox.simulate.report import play_all
+from syncd.sandbox.simulate.report import Sum, play_all
 from syncd.sandbox.simulate.run import Result, play, smallest
 from syncd.sandbox.simulate.stage import MemoryDatabase
 
@@ -22,7 +22,9 @@ def database() -> Iterator[MemoryDatabase]:
 
 
 def test_nothing_is_found_in_the_product() -> None:
-    total = play_all([str(seed) for seed in range(20)], (ON, OFF))
+    total = Sum()
+    for result in play_all([str(seed) for seed in range(20)], (ON, OFF)):
+        total.add(result)
     assert [(one.seed, one.healing, one.failure) for one in total.failed] == []
     assert total.runs == 40
     assert total.counts["kills"] > 20

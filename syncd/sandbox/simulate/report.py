@@ -40,14 +40,10 @@ class Sum:
             self.failed.append(result)
 
 
-def play_all(seeds: Sequence[str], modes: Sequence[bool]) -> Sum:
+def play_all(seeds: Sequence[str], modes: Sequence[bool]) -> list[Result]:
     """Play these seeds, one after the other."""
     database = MemoryDatabase()
-    total = Sum()
-    for seed in seeds:
-        for healing in modes:
-            total.add(play(seed, database, healing=healing))
-    return total
+    return [play(seed, database, healing=healing) for seed in seeds for healing in modes]
 
 
 def simulate(first: int, count: int, modes: Sequence[bool], jobs: int, out: Console) -> bool:
@@ -56,10 +52,9 @@ def simulate(first: int, count: int, modes: Sequence[bool], jobs: int, out: Cons
     seeds = [str(seed) for seed in range(first, first + count)]
     chunks = [seeds[start : start + CHUNK] for start in range(0, count, CHUNK)]
     total = Sum()
-    for part in _parts(chunks, modes, jobs):
-        for name in ("runs", "virtual", "counts", "faults"):
-            setattr(total, name, getattr(total, name) + getattr(part, name))
-        total.failed += part.failed
+    for results in _played(chunks, modes, jobs):
+        for result in results:
+            total.add(result)
     seconds = time.monotonic() - began
     _say(total, seconds, jobs, out)
     if total.failed:
@@ -67,7 +62,7 @@ def simulate(first: int, count: int, modes: Sequence[bool], jobs: int, out: Cons
     return not total.failed
 
 
-def _parts(chunks: Sequence[Sequence[str]], modes: Sequence[bool], jobs: int) -> Iterator[Sum]:
+def _played(chunks: Sequence[Sequence[str]], modes: Sequence[bool], jobs: int) -> Iterator[list[Result]]:
     if jobs == 1:
         yield from (play_all(chunk, modes) for chunk in chunks)
         return

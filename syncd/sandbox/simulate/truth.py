@@ -29,6 +29,7 @@ from syncd.model import (
 )
 from syncd.sandbox.simulate.oracle import is_opt_out
 from syncd.sandbox.simulate.vendors import Sent
+from syncd.store.times import moment
 
 FUTURE = timedelta(minutes=10)
 INTENTS = {
@@ -59,7 +60,7 @@ class Observed:
         seen = cls()
         for entry in entries:
             seen.count = entry["seq"]
-            entry["at"] = _moment(entry["at"])
+            entry["at"] = moment(entry["at"])
             match entry["kind"]:
                 case "company":
                     seen.companies[entry["company"]].append(entry)
@@ -68,11 +69,11 @@ class Observed:
                 case "staff":
                     seen.staff[entry["contact"]].append(entry)
                 case "message":
-                    entry["sent"] = _moment(entry["sent"])
+                    entry["sent"] = moment(entry["sent"])
                     seen.texts[entry["conversation"], entry["message"]].append(entry)
                     seen.texts_of[entry["number"]].append(entry)
                 case "outbound":
-                    seen.replies[entry["number"]].append(_moment(entry["sent"]))
+                    seen.replies[entry["number"]].append(moment(entry["sent"]))
                 case "write":
                     seen.writes.append(entry)
                 case "review":
@@ -166,7 +167,7 @@ def told_texts(seen: Observed, contact: str) -> list[Texted]:
                 if at < told["sent"].replace(microsecond=0) + timedelta(seconds=1)
             ]
             if told["last_outbound"]:
-                ours.append(_moment(told["last_outbound"]))
+                ours.append(moment(told["last_outbound"]))
             text = Texted(
                 seq=told["seq"],
                 at=told["sent"],
@@ -242,7 +243,3 @@ def _company_opt_outs(seen: Observed, told: Sequence[dict[str, Any]]) -> list[Co
                 found[step["seq"]] = CompanyOptedOut(step["seq"], step["at"], str(company))
             before = after
     return list(found.values())
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
