@@ -17,8 +17,8 @@ from pathlib import Path
 
 from syncd.errors import ConfigProblem, SyncdError
 from syncd.store import copies
-from syncd.store.copies import COMPANIONS, Judged, beside
-from syncd.store.database import ProcessLock, file_of, like_its_folder
+from syncd.store.copies import COMPANIONS, Judged
+from syncd.store.database import ProcessLock, beside, file_of, like_its_folder
 from syncd.store.ledger import GENESIS, Head
 
 

@@ -65,7 +65,7 @@ def _resolve(connection: Connection, clock: Clock, seq: int, decision: str, by: 
 def box(url: str) -> Path | None:
     """The folder for wishes beside the database."""
     path = database.file_of(url)
-    return path.with_name(path.name + ".wishes") if path else None
+    return database.beside(path, ".wishes") if path else None
 
 
 def ask(url: str, wish: dict[str, Any], clock: Clock) -> str:

@@ -22,6 +22,7 @@ from syncd.store.database import (
     Database,
     Locked,
     ProcessLock,
+    beside,
     copy_pages,
     open_reading,
     quick_check,
@@ -54,11 +55,6 @@ class Judged:
         return self.damage is None and not self.faults
 
 
-def beside(path: Path, suffix: str) -> Path:
-    """`state.db` and `.lock` make `state.db.lock`."""
-    return path.with_name(path.name + suffix)
-
-
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Database]:
     """The database, to be read as a whole: beside a running daemon, or with the lock so that none starts.
@@ -89,13 +85,9 @@ def copy(path: Path, target: Path) -> None:
 def judge(path: Path) -> Judged:
     """Read all of a database, file and ledger. Never raises for a damaged one, nor for a file that is none."""
     try:
-        database = open_reading(url_of(path))
-        try:
-            with database.begin() as connection:
-                damage = quick_check(connection)
-                head, faults = ledger.verify(connection)
-        finally:
-            database.close()
+        with contextlib.closing(open_reading(url_of(path))) as database, database.begin() as connection:
+            damage = quick_check(connection)
+            head, faults = ledger.verify(connection)
     except (StoreUnavailable, ConfigProblem) as error:
         return Judged(Head(0, GENESIS), damage=str(error).removesuffix("; nothing of this step was stored"))
     return Judged(head, damage, tuple(faults))
@@ -103,13 +95,9 @@ def judge(path: Path) -> Judged:
 
 def holds(path: Path, known: Head) -> bool:
     """Whether the ledger in this sound file has that entry, or goes on from the very beginning."""
-    database = open_reading(url_of(path))
-    try:
-        with database.begin() as connection:
-            found = next(ledger.entries(connection, after=known.seq - 1, page=1), None)
-            return known.seq == 0 or (found is not None and found[2] == known.hash)
-    finally:
-        database.close()
+    with contextlib.closing(open_reading(url_of(path))) as database, database.begin() as connection:
+        found = next(ledger.entries(connection, after=known.seq - 1, page=1), None)
+        return known.seq == 0 or (found is not None and found[2] == known.hash)
 
 
 def fold(path: Path) -> None:
@@ -127,15 +115,12 @@ def settle_in(path: Path, now: datetime, *, head: Head, replaced: Head | None, b
     out* then counts as opted out by staff at that moment, and who shows *opted in* proves nothing, for this
     program may have written that after the copy was made. Nobody is written to before that.
     """
-    database = Database(url_of(path))
-    try:
+    with contextlib.closing(Database(url_of(path))) as database:
         database.migrate()
         with database.begin() as connection:
             facts = {"head": str(head), "replaced": str(replaced) if replaced else None, "by": by}
             ledger.append(connection, now, "restore", **facts)
             _meet_again(connection)
-    finally:
-        database.close()
 
 
 def _meet_again(connection: Connection) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "Database",
     "Locked",
     "ProcessLock",
+    "beside",
     "copy_pages",
     "file_of",
     "like_its_folder",
@@ -148,10 +149,15 @@ def file_of(url: str) -> Path | None:
     return Path(str(parts.database))
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """`state.db` and `.lock` make `state.db.lock`."""
+    return path.with_name(path.name + suffix)
+
+
 def open_writing(url: str) -> Database:
     """Take the lock, open, migrate. Raises ConfigProblem or StoreUnavailable."""
     path = file_of(url)
-    lock = ProcessLock(path.with_name(path.name + ".lock")) if path else None
+    lock = ProcessLock(beside(path, ".lock")) if path else None
     if path and not path.exists():  # created here so that it never exists with other permissions
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         like_its_folder(path, file)
@@ -191,7 +197,7 @@ def _readable(url: str) -> str | URL:
     if path is None:
         return url
     # Without a log nobody has the database open, and SQLite would make one even for a reader.
-    quiet = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    quiet = "" if beside(path, "-wal").exists() else "&immutable=1"
     return f"sqlite:///file:{path.absolute()}?mode=ro{quiet}&uri=true"
 
 
