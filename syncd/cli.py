@@ -159,6 +159,7 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"syncd: {show.printable(options.number)!r} is not one phone number", file=sys.stderr)
         return USAGE
     config, database = _reading(options)
+    database.must_be_current()
     with database.begin() as connection:
         found = account.explain(connection, PhoneNumber(numbers[0]), config.rules())
         seqs = {seq for one in found["contacts"] for seq in (*one["evidence"], *one["review"])}

@@ -200,21 +200,21 @@ class Directory:
         mark: int,
     ) -> None:
         now = self._clock.now()
-        entries: list[dict[str, Any]] = []
-        added: list[tuple[Contact, Mirror]] = []
+        told = [one for one in listed.values() if one.id not in known or _differs(known[one.id], one)]
+        seqs = ledger.append_all(connection, now, [_contact_entry(one) for one in told])
+        added: list[tuple[Contact, Mirror, int]] = []
+        for contact, seq in zip(told, seqs, strict=True):
+            if (before := known.get(contact.id)) is not None:
+                mirror.change_contact(connection, before, contact, seq, now)
+            else:
+                added.append((contact, look(None, contact.consent)[0], seq))
+        mirror.add_contacts(connection, added, now)
+        edits: list[dict[str, Any]] = []
         for contact in listed.values():
-            before = known.get(contact.id)
-            if before is None or _differs(before, contact):
-                entries.append(_contact_entry(contact))
-                if before is None:
-                    added.append((contact, look(None, contact.consent)[0]))
-                else:
-                    mirror.change_contact(connection, before, contact, now)
             if self._writes.since(mark, contact.id):
                 continue  # what the list shows may be older than our own write
-            entries += self._look(connection, before, contact)
-        mirror.add_contacts(connection, added, now)
-        ledger.append_all(connection, now, entries)
+            edits += self._look(connection, known.get(contact.id), contact)
+        ledger.append_all(connection, now, edits)
 
     def _look(
         self, connection: Connection, before: mirror.KnownContact | None, contact: Contact

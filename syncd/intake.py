@@ -129,7 +129,6 @@ class Intake:
                 polls=state.polls,
                 error=troubles[0] if troubles else None,
                 gap=memory.gap,
-                complete=result.finished,
                 good=self._clock.now() if good else None,
             )
         memory.state = replace(state, gap=memory.gap)

@@ -7,13 +7,11 @@ and the company opt-outs that count for the contact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from syncd.model import LONG_AGO, CompanyHistory, CompanyOptedOut, CompanyState
-
-_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +25,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A contact belonged to a company (None: to none) from `since` until `until` (None: still does)."""
+    """A contact belongs to a company (None: to none) from this ledger entry until that of its next membership."""
 
+    seq: int
+    at: datetime
     company_id: str | None
-    since: datetime
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """An effective state of one company, from `since` until `until`; `opt_out` is the act that began it."""
-
-    state: CompanyState
-    since: datetime
-    until: datetime
-    opt_out: Step | None
 
 
 def effective_state(steps: Sequence[Step]) -> CompanyState:
@@ -68,38 +56,35 @@ def history(
 ) -> tuple[CompanyHistory, list[CompanyOptedOut]]:
     """The approval state over time for a contact, and the company opt-outs that count for it.
 
-    memberships: oldest first, without gaps; before the first one the contact is taken to have been there already
+    memberships: oldest first; before the first one the contact is taken to have been there already
     steps:       of each company concerned, oldest first
+
+    What came first is told by the ledger's order, never by dates: our clock may have been set back in between.
 
     Every opt-out of the present company counts, and of an earlier company every one until the contact left it:
     they stay with the people they reached, and leaving revives nothing.
     """
     states: list[tuple[datetime, CompanyState]] = []
     opt_outs: dict[int, CompanyOptedOut] = {}
+    left = [membership.seq for membership in memberships[1:]]
     for index, membership in enumerate(memberships):
-        since = membership.since if index else LONG_AGO
-        until = membership.until or _END
-        spans = _spans(steps.get(membership.company_id, ())) if membership.company_id is not None else []
-        if not spans:
-            states.append((since, CompanyState.UNSET))
-        for span in spans:
-            if span.since < until and span.until > since:
-                states.append((max(since, span.since), span.state))
-            act = span.opt_out
-            if act is not None and act.at < until:
-                opt_outs[act.seq] = CompanyOptedOut(act.seq, act.at, str(membership.company_id))
-    return CompanyHistory(tuple(states)), list(opt_outs.values())
+        entered, at = (membership.seq, membership.at) if index else (0, LONG_AGO)
+        known = steps.get(membership.company_id, ()) if membership.company_id is not None else ()
+        own = [step for step in known if index >= len(left) or step.seq < left[index]]
+        # What a company was before it was first seen, nobody knows better than its first state.
+        before = [step for step in own if step.seq < entered] or known[:1]
+        states.append((at, effective_state(before)))
+        for place, step in enumerate(own):
+            if step.seq > entered:
+                states.append((step.at, effective_state(own[: place + 1])))
+            if is_opt_out(own[:place], step.state):
+                opt_outs[step.seq] = CompanyOptedOut(step.seq, step.at, str(membership.company_id))
+    return CompanyHistory(_in_order(states)), list(opt_outs.values())
 
 
-def _spans(steps: Iterable[Step]) -> list[_Span]:
-    """Effective states; the first one reaches back to the beginning, as nobody knows better."""
-    seen: list[Step] = []
-    spans: list[_Span] = []
-    for step in steps:
-        opt_out = step if is_opt_out(seen, step.state) else None
-        seen.append(step)
-        if spans:
-            last = spans[-1]
-            spans[-1] = _Span(last.state, last.since, step.at, last.opt_out)
-        spans.append(_Span(effective_state(seen), step.at if spans else LONG_AGO, _END, opt_out))
-    return spans
+def _in_order(states: Sequence[tuple[datetime, CompanyState]]) -> tuple[tuple[datetime, CompanyState], ...]:
+    """The same with dates that never go back."""
+    ordered: list[tuple[datetime, CompanyState]] = []
+    for at, state in states:
+        ordered.append((max(at, ordered[-1][0]) if ordered else at, state))
+    return tuple(ordered)

@@ -57,44 +57,75 @@ class Database:
         self._lock = lock
         self._mutex = threading.RLock()
         self._engine = create_engine(_readable(url) if read_only else url, **_options(url))
+        self._connection: Connection | None = None
+        self._begin = ""  # how a transaction begins, where the driver does not see to it
         if make_url(url).get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _read_only_pragmas if read_only else _pragmas)
-            event.listen(self._engine, "begin", _begin_reading if read_only else _begin)
+            self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction: all of it happens, or nothing. Raises StoreUnavailable when the database refuses."""
         try:
-            with self._mutex, self._engine.begin() as connection:
+            with self._mutex, self._transaction() as connection:
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             said = getattr(error, "orig", error)
             raise StoreUnavailable(f"the database refused: {said}; nothing of this step was stored") from None
 
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """On a connection that is kept while all goes well: to open one costs more than a small transaction."""
+        connection, self._connection = self._connection or self._engine.connect(), None
+        try:
+            with connection.begin():
+                if self._begin:
+                    _driver(connection).execute(self._begin)
+                yield connection
+        except BaseException:
+            connection.close()  # rolls back also what a commit that failed has left open
+            raise
+        self._connection = connection
+
     def close(self) -> None:
         """Close the connection, then give the lock back."""
         with self._mutex:
+            if self._connection is not None:
+                self._connection.close()
             self._engine.dispose()
         if self._lock:
             self._lock.release()
 
     def migrate(self) -> None:
         """Bring the schema up to date. Raises ConfigProblem for a database of a newer syncd."""
-        script = ScriptDirectory(str(MIGRATIONS))
-        known = {revision.revision for revision in script.walk_revisions()}
         with self.begin() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
-            if unknown := set(current) - known:
-                raise ConfigProblem(
-                    f"the database was written by a newer syncd (schema {', '.join(sorted(unknown))}); "
-                    f"install that version again, or restore the backup made before the upgrade"
-                )
-            if set(current) == set(script.get_heads()):
+            if _is_current(connection):
                 return
             config = AlembicConfig()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def must_be_current(self) -> None:
+        """Raises ConfigProblem for a database of another syncd: who only reads cannot bring it up to date."""
+        with self.begin() as connection:
+            if not _is_current(connection):
+                raise ConfigProblem(
+                    "the database is older than this syncd; restart the service, which brings it up to date "
+                    "(systemctl restart syncd)"
+                )
+
+
+def _is_current(connection: Connection) -> bool:
+    """Whether the schema is that of this syncd. Raises ConfigProblem when it is a newer one's."""
+    script = ScriptDirectory(str(MIGRATIONS))
+    current = set(MigrationContext.configure(connection).get_current_heads())
+    if unknown := current - {revision.revision for revision in script.walk_revisions()}:
+        raise ConfigProblem(
+            f"the database was written by a newer syncd (schema {', '.join(sorted(unknown))}); "
+            f"install that version again, or restore the backup made before the upgrade"
+        )
+    return current == set(script.get_heads())
 
 
 class ProcessLock:
@@ -217,16 +248,8 @@ def _read_only_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None
 
 
-def _begin(connection: Connection) -> None:
-    _driver(connection).execute("BEGIN IMMEDIATE")
-
-
-def _begin_reading(connection: Connection) -> None:
-    _driver(connection).execute("BEGIN")
-
-
 def _driver(connection: Connection) -> sqlite3.Connection:
-    """The connection below SQLAlchemy's: several transactions a second are begun, and there it costs a tenth."""
+    """The connection below SQLAlchemy's. A listener of its "begin" would slow down every statement."""
     return connection.connection.driver_connection  # type: ignore[return-value]
 
 

@@ -47,7 +47,7 @@ _OWNERS = (
     .where(contacts.c.active.is_(True), contacts.c.gone.is_(False), contact_numbers.c.number.in_(_SOME))
 )
 _STAFF = select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff", ledger.c.contact.in_(_SOME))
-_MEMBERSHIPS = select(memberships).where(memberships.c.contact.in_(_SOME)).order_by(memberships.c.since)
+_MEMBERSHIPS = select(memberships).where(memberships.c.contact.in_(_SOME)).order_by(memberships.c.seq)
 _STEPS = select(company_steps).where(company_steps.c.company.in_(_SOME)).order_by(company_steps.c.seq)
 _MARK_STALE = (
     update(contacts)
@@ -208,8 +208,7 @@ def _staff_edits(connection: Connection, ids: Collection[str]) -> dict[str, list
 def _memberships(connection: Connection, ids: Collection[str]) -> dict[str, list[Membership]]:
     found: dict[str, list[Membership]] = defaultdict(list)
     for row in _of(connection, _MEMBERSHIPS, ids):
-        until = moment(row.until) if row.until else None
-        found[row.contact].append(Membership(row.company, moment(row.since), until))
+        found[row.contact].append(Membership(row.seq, moment(row.at), row.company))
     return found
 
 

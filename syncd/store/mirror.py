@@ -83,10 +83,7 @@ def save_company(connection: Connection, company: Company, *, listed: bool, new:
 
 
 def save_step(connection: Connection, company: str, seq: int, now: datetime, state: CompanyState) -> None:
-    """Store a change of a company's state, and make the verdicts again of everybody who was ever in it.
-
-    Those who left before count as well: where our clock was set back meanwhile, they left after, by its dates.
-    """
+    """Store a change of a company's state, and make the verdicts again of everybody who was ever in it."""
     step = {"company": company, "seq": seq, "at": stamp(now), "state": state.value}
     connection.execute(insert(company_steps).values(step))
     connection.execute(_EVER_IN, {"the_company": company})
@@ -137,8 +134,8 @@ def known_contacts(
     }
 
 
-def add_contacts(connection: Connection, found: Sequence[tuple[Contact, Mirror]], now: datetime) -> None:
-    """Store contacts seen for the first time."""
+def add_contacts(connection: Connection, found: Sequence[tuple[Contact, Mirror, int]], now: datetime) -> None:
+    """Store contacts seen for the first time, each with the ledger entry that tells of it."""
     if not found:
         return
     fresh = {
@@ -155,24 +152,23 @@ def add_contacts(connection: Connection, found: Sequence[tuple[Contact, Mirror]]
     }
     connection.execute(
         insert(contacts),
-        [fresh | _facts_of(contact) | {"id": contact.id} | mirror_columns(mirror) for contact, mirror in found],
+        [fresh | _facts_of(contact) | {"id": contact.id} | mirror_columns(mirror) for contact, mirror, _ in found],
     )
     connection.execute(
         insert(memberships),
-        [{"contact": contact.id, "since": stamp(now), "company": contact.company_id} for contact, _ in found],
+        [_membership(contact, seq, now) for contact, _, seq in found],
     )
-    _add_numbers(connection, [contact for contact, _ in found])
+    _add_numbers(connection, [contact for contact, _, _ in found])
 
 
-def change_contact(connection: Connection, before: KnownContact, contact: Contact, now: datetime) -> None:
-    """Store who a contact is now: name, company, numbers, active."""
+def change_contact(
+    connection: Connection, before: KnownContact, contact: Contact, seq: int, now: datetime
+) -> None:
+    """Store who a contact is now: name, company, numbers, active. `seq` is the ledger entry that tells it."""
     values = _facts_of(contact) | {"gone": False, "stale": True}
     connection.execute(update(contacts).where(contacts.c.id == contact.id).values(values))
     if contact.company_id != before.contact.company_id:
-        present = and_(memberships.c.contact == contact.id, memberships.c.until.is_(None))
-        connection.execute(update(memberships).where(present).values(until=stamp(now)))
-        entered = {"contact": contact.id, "since": stamp(now), "company": contact.company_id}
-        connection.execute(insert(memberships).values(entered))
+        connection.execute(insert(memberships), _membership(contact, seq, now))
     if set(contact.numbers) != set(before.contact.numbers):
         connection.execute(delete(contact_numbers).where(contact_numbers.c.contact == contact.id))
         _add_numbers(connection, [contact])
@@ -192,6 +188,10 @@ def save_mirror(connection: Connection, contact_id: str, mirror: Mirror, *, stal
     if stale:
         values["stale"] = True
     connection.execute(_CHANGE, values | {"the_id": contact_id})
+
+
+def _membership(contact: Contact, seq: int, now: datetime) -> dict[str, object]:
+    return {"contact": contact.id, "seq": seq, "at": stamp(now), "company": contact.company_id}
 
 
 def _facts_of(contact: Contact) -> dict[str, object]:

@@ -36,7 +36,6 @@ lines = Table(
     Column("number", String(20), primary_key=True),
     Column("first_poll", String(27), nullable=False),
     Column("polls", Integer, nullable=False),
-    Column("complete", Boolean, nullable=False),  # the whole history was read once
     Column("last_good_pass", String(27)),
     Column("error", Text),
     Column("gap", Text),
@@ -139,14 +138,15 @@ contact_numbers = Table(
     Index("contact_numbers_contact", "contact"),
 )
 
-# Which company a contact belonged to, and when; `until` is null for the present one.
+# Which company a contact belongs to since which ledger entry, until its next row. The order is that of `seq`: a
+# date may go back, when somebody sets the clock.
 memberships = Table(
     "memberships",
     metadata,
     Column("contact", String(64), primary_key=True),
-    Column("since", String(27), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(27), nullable=False),
     Column("company", String(64)),
-    Column("until", String(27)),
 )
 
 # Small facts: the brake, when a pass of the PSA last worked, what it last complained about.

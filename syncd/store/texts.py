@@ -73,7 +73,7 @@ def open_line(connection: Connection, number: PhoneNumber, now: datetime) -> Lin
     """The state of a line, made at its first poll."""
     row = connection.execute(_LINE, {"line": number}).first()
     if row is None:
-        fresh = {"number": number, "first_poll": stamp(now), "polls": 0, "complete": False}
+        fresh = {"number": number, "first_poll": stamp(now), "polls": 0}
         connection.execute(_ADD_LINE, fresh)
         return LineState(number, now, polls=0, gap=None)
     return LineState(number, moment(row.first_poll), row.polls, row.gap)
@@ -86,13 +86,10 @@ def close_pass(
     polls: int,
     error: str | None,
     gap: str | None,
-    complete: bool,
     good: datetime | None,
 ) -> None:
-    """Record how a pass ended. `complete`: every change was looked at; `good`: when, if nothing failed."""
+    """Record how a pass ended. `good`: when, if nothing failed and every change was looked at."""
     values: dict[str, object] = {"polls": polls, "error": error, "gap": gap}
-    if complete:
-        values["complete"] = True
     if good is not None:
         values["last_good_pass"] = stamp(good)
     connection.execute(_CHANGE_LINE, values | {"line": number})

@@ -228,11 +228,11 @@ def _replay(connection: Any, entry: dict[str, Any]) -> None:
             contact = Contact(entry["contact"], entry["company"], entry["name"], numbers, entry["active"], shown)
             before = mirror.known_contacts(connection, ids=[contact.id]).get(contact.id)
             if before is None:
-                mirror.add_contacts(connection, [(contact, Mirror(shown))], at)
+                mirror.add_contacts(connection, [(contact, Mirror(shown), entry["seq"])], at)
             elif entry.get("gone"):
                 mirror.mark_gone(connection, before)
             else:
-                mirror.change_contact(connection, before, contact, at)
+                mirror.change_contact(connection, before, contact, entry["seq"], at)
         case "review":
             save_decision(connection, entry["of"], entry["decision"], entry["seq"])
 

@@ -29,8 +29,9 @@ def changes(**at_states):
     return [Step(at, moment(at), state) for at, state in pairs]
 
 
-def was_in(company, since, until=None):
-    return Membership(company, moment(since), None if until is None else moment(until))
+def was_in(company, since, at=None):
+    """From that hour on; the ledger entry has the number of the hour. `at`: what our clock showed then."""
+    return Membership(since, moment(since if at is None else at), company)
 
 
 # --- one company -----------------------------------------------------------------------------------------
@@ -94,8 +95,8 @@ def test_whoever_is_effectively_opted_out_was_opted_out_by_an_act(states):
 
 # --- the state over time, and the opt-outs that count -----------------------------------------------------
 
-MOVED_AT_5 = [was_in("acme", 0, 5), was_in("bolt", 5)]
-BACK_AT_9 = [was_in("acme", 0, 5), was_in("bolt", 5, 9), was_in("acme", 9)]
+MOVED_AT_5 = [was_in("acme", 0), was_in("bolt", 5)]
+BACK_AT_9 = [was_in("acme", 0), was_in("bolt", 5), was_in("acme", 9)]
 
 LIVES = [
     pytest.param([], {}, [(1, U)], set(), id="no membership at all"),
@@ -131,9 +132,9 @@ LIVES = [
                  id="left a company before its first look"),
     pytest.param(MOVED_AT_5, {"acme": changes(at_0=A), "bolt": changes(at_0=A, at_2=O)}, [(4, A), (5, O)], {2},
                  id="moved into an opted-out company"),
-    pytest.param([was_in("acme", 0, 5), was_in(None, 5)], {"acme": changes(at_0=A, at_3=O)}, [(4, O), (6, U)], {3},
+    pytest.param([was_in("acme", 0), was_in(None, 5)], {"acme": changes(at_0=A, at_3=O)}, [(4, O), (6, U)], {3},
                  id="left for no company: the opt-out that reached it stays"),
-    pytest.param([was_in(None, 0, 5), was_in("bolt", 5)], {"bolt": changes(at_0=A)}, [(4, U), (5, A)], set(),
+    pytest.param([was_in(None, 0), was_in("bolt", 5)], {"bolt": changes(at_0=A)}, [(4, U), (5, A)], set(),
                  id="had no company before"),
     pytest.param(BACK_AT_9, {"acme": changes(at_0=A, at_7=O), "bolt": changes(at_0=A)}, [(4, A), (8, A), (9, O)],
                  {7}, id="came back to a company that was opted out meanwhile"),
@@ -172,6 +173,41 @@ def test_the_state_at_a_moment():
     assert CompanyHistory().now is U
 
 
+# --- a clock that is set back: the ledger's order tells what came first ----------------------------------------
+
+
+def wrong(at, seq, state):
+    """A step that our clock, wrong at the time, dated to another hour."""
+    return Step(seq, moment(at), state)
+
+
+def test_moved_to_an_opted_out_company_while_the_clock_was_set_back():
+    memberships = [was_in("acme", 5), was_in("bolt", 6, at=4)]
+    over_time, found = history(memberships, {"acme": changes(at_1=A), "bolt": changes(at_2=O)})
+    assert (over_time.now, {one.seq for one in found}) == (O, {2})
+
+
+def test_left_an_opted_out_company_while_the_clock_was_set_back():
+    memberships = [was_in("acme", 5), was_in(None, 6, at=3)]
+    over_time, found = history(memberships, {"acme": [wrong(4, 4, O)]})
+    assert (over_time.now, {one.seq for one in found}) == (U, {4})
+    assert found[0].at == moment(4)
+
+
+def test_opted_out_while_the_clock_was_set_back():
+    over_time, found = history([was_in("acme", 1)], {"acme": [wrong(8, 2, A), wrong(5, 3, O)]})
+    assert (over_time.now, {one.seq for one in found}) == (O, {3})
+    assert [over_time.at(moment(at)) for at in (1, 6, 8)] == [A, A, O]
+    assert not over_time.approved_since(moment(6))
+
+
+def test_approved_again_while_the_clock_was_set_back():
+    over_time, _ = history([was_in("acme", 1)], {"acme": [wrong(0, 1, U), wrong(8, 2, O), wrong(5, 3, A)]})
+    assert over_time.now is A
+    assert not over_time.approved_since(moment(6)), "by its date only, that text came after the approval"
+    assert over_time.approved_since(moment(8))
+
+
 # --- together with the policy: older evidence never undoes an opt-out --------------------------------------
 
 
@@ -182,7 +218,7 @@ def desired(memberships, companies, go_at):
     return decide(contact, [text, *opt_outs], company, Rules()).desired
 
 
-IN_BOLT_UNTIL_10 = [was_in("acme", 0, 8), was_in("bolt", 8, 10), was_in("acme", 10)]
+IN_BOLT_UNTIL_10 = [was_in("acme", 0), was_in("bolt", 8), was_in("acme", 10)]
 ACME = changes(at_0=A)
 
 
@@ -219,5 +255,5 @@ def test_leaving_a_company_revives_nothing(bolt, go_at, expected):
     ids=["opted out", "lost its approval", "opted out, then unset", "re-approved"],
 )
 def test_moving_in_voids_the_older_opt_in(bolt):
-    memberships = [was_in("acme", 0, 8), was_in("bolt", 8)]
+    memberships = [was_in("acme", 0), was_in("bolt", 8)]
     assert desired(memberships, {"acme": ACME, "bolt": bolt}, 1) is Consent.OPTED_OUT

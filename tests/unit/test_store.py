@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from fakes import World, fresh_database
 from sqlalchemy import event, text
@@ -26,7 +29,7 @@ from syncd import account
 from syncd.errors import ConfigProblem, StoreUnavailable
 from syncd.model import PhoneNumber
 from syncd.store import database, ledger, mirror, texts
-from syncd.store.database import Database, Locked, open_reading, open_writing
+from syncd.store.database import MIGRATIONS, Database, Locked, open_reading, open_writing
 from syncd.store.schema import metadata
 from syncd.store.times import moment, stamp
 
@@ -105,6 +108,51 @@ def test_database_of_a_newer_version_is_refused_and_let_go(url: str) -> None:
     for _ in range(2):  # the lock was given back
         with pytest.raises(ConfigProblem, match=r"newer syncd \(schema 9999\)"):
             open_writing(url)
+
+
+def test_what_an_older_version_recorded_is_kept_and_decided_again(tmp_path: Path) -> None:
+    """Schema 1 knew memberships by their dates only."""
+    url = f"sqlite:///{tmp_path}/state.db"
+    before = Database(url)
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with before.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        places = (
+            ("acme", "2026-03-02T12:00:00.000000Z"),
+            ("bolt", "2026-03-02T10:00:00.000000Z"),
+        )  # clock set back
+        told = [{"kind": "contact", "contact": "7", "company": company} for company, _ in places]
+        for entry, (company, at) in zip(told, places, strict=True):
+            ledger.append(connection, moment(at), **entry)
+            connection.execute(
+                text("INSERT INTO memberships (contact, since, company) VALUES ('7', :at, :company)"),
+                {"at": at, "company": company},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO contacts VALUES ('7', 'bolt', 'Ann', true, false, null, null, '[]', false, null, "
+                "'nobody', '', '', '[]', false, '[]', 0, null, null)"
+            )
+        )
+        connection.execute(text("INSERT INTO lines VALUES ('+12025550100', '2026', 3, true, null, null, null)"))
+    before.close()
+
+    with contextlib.closing(open_reading(url)) as reading:
+        assert length(reading) == 2, "proof can be taken out of an old backup as well"
+        with pytest.raises(ConfigProblem, match="older than this syncd; restart the service"):
+            reading.must_be_current()
+    made = open_writing(url)
+    with made.begin() as connection:
+        rows = connection.execute(text("SELECT company, seq FROM memberships ORDER BY seq")).all()
+        polls = connection.execute(text("SELECT polls FROM lines")).scalar()
+        assert [tuple(row) for row in rows] == [("acme", 1), ("bolt", 2)]
+        assert (polls, mirror.stale_contacts(connection, 9)) == (3, ["7"])
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    made.close()
+    with contextlib.closing(open_reading(url)) as reading:
+        reading.must_be_current()
 
 
 def test_file_that_is_no_database_is_refused_in_our_words(tmp_path: Path) -> None:

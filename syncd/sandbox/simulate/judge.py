@@ -37,7 +37,7 @@ class Judge:
         self.stage = stage
         self.counts: Counter[str] = Counter()
         self._heads: list[ledger.Head] = []
-        self._accepted: dict[str, CompanyState] | None = None
+        self._accepted: dict[str, CompanyState] = {}
         self._edits = 0
         self._released = False
         self._before: tuple[dict[str, mirror.KnownContact], int, int] | None = None
@@ -89,6 +89,8 @@ class Judge:
             self._before = self._looked() if self._edited() else None
         elif piece == "contacts" and worked and self._before is not None:
             self._staff_edits_seen(self._before)
+        elif piece == "companies" and worked is None:
+            self._accepted = self._listed()
         elif piece == "companies" and worked:
             self._brake()
 
@@ -125,10 +127,9 @@ class Judge:
         listed = self.stage.connector.listed
         with self.stage.undisturbed() as connection:
             held = "companies" in mirror.braked(connection)
-            known = {one.id: one.state for one in mirror.known_companies(connection).values() if one.listed}
-        taken_over = known == listed
+        taken_over = self._listed() == listed
         self.counts["lists of companies taken over" if taken_over else "lists of companies held"] += 1
-        if self._accepted is not None and not self._released:
+        if self._accepted and not self._released:
             before = self._accepted
             missing = before.keys() - listed.keys()
             opted_out = [
@@ -143,8 +144,11 @@ class Judge:
                 raise Broken("g", f"{len(opted_out)} companies were opted out at once and no brake held")
             if held and not missing and listed == before:
                 raise Broken("g", "the brake holds though nothing has changed")
-        if taken_over:
-            self._accepted = dict(listed)
+
+    def _listed(self) -> dict[str, CompanyState]:
+        """The last list of companies that was taken over; none yet is empty."""
+        with self.stage.undisturbed() as connection:
+            return {one.id: one.state for one in mirror.known_companies(connection).values() if one.listed}
 
     def released(self) -> None:
         """An operator lets a held pass go; what comes next is no fault of the brake."""

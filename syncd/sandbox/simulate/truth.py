@@ -199,32 +199,34 @@ def _dated(evidence: list[Evidence]) -> list[Evidence]:
 # --- companies -------------------------------------------------------------------------------------------
 
 
-def _state(steps: Sequence[dict[str, Any]], when: datetime) -> CompanyState:
-    """What counts of a company at that moment. Before we first saw it, it was what it was then."""
-    so_far = [step for step in steps if step["at"] <= when] or list(steps[:1])
+def _state(steps: Sequence[dict[str, Any]], seq: int) -> CompanyState:
+    """What counts of a company by that ledger entry. Before we first saw it, it was what it was then."""
+    so_far = [step for step in steps if step["seq"] <= seq] or list(steps[:1])
     states = [CompanyState(step["after"]) for step in so_far]
     if states and states[-1] is CompanyState.UNSET and CompanyState.APPROVED in states:
         return CompanyState.OPTED_OUT
     return states[-1] if states else CompanyState.UNSET
 
 
-def _belonged(told: Sequence[dict[str, Any]]) -> list[tuple[datetime, str | None]]:
-    """Since when the contact has belonged to which company."""
-    moves: list[tuple[datetime, str | None]] = []
+def _belonged(told: Sequence[dict[str, Any]]) -> list[tuple[int, datetime, str | None]]:
+    """Since which entry the contact has belonged to which company."""
+    moves: list[tuple[int, datetime, str | None]] = []
     for entry in told:
-        if not moves or entry["company"] != moves[-1][1]:
-            moves.append((entry["at"] if moves else LONG_AGO, entry["company"]))
+        if not moves or entry["company"] != moves[-1][2]:
+            moves.append((entry["seq"] if moves else 0, entry["at"] if moves else LONG_AGO, entry["company"]))
     return moves
 
 
 def _states(seen: Observed, told: Sequence[dict[str, Any]]) -> CompanyHistory:
+    """By the order in which things were seen; the clock may have been set back in between."""
     moves = _belonged(told)
-    places = {company for _, company in moves if company}
-    moments = {since for since, _ in moves} | {step["at"] for one in places for step in seen.companies[one]}
+    dates = {seq: at for seq, at, _ in moves}
+    dates |= {step["seq"]: step["at"] for _, _, one in moves if one for step in seen.companies[one]}
     states = []
-    for when in sorted(moments):
-        company = [company for since, company in moves if since <= when][-1]
-        states.append((when, _state(seen.companies[company], when) if company else CompanyState.UNSET))
+    for seq in sorted(dates):
+        company = [company for since, _, company in moves if since <= seq][-1]
+        when = max(at for other, at in dates.items() if other <= seq)
+        states.append((when, _state(seen.companies[company], seq) if company else CompanyState.UNSET))
     return CompanyHistory(tuple(states))
 
 
@@ -232,14 +234,14 @@ def _company_opt_outs(seen: Observed, told: Sequence[dict[str, Any]]) -> list[Co
     """Every opt-out of the company it is in, and of those it was in until it left."""
     found = {}
     moves = _belonged(told)
-    for index, (_, company) in enumerate(moves):
+    for index, (_, _, company) in enumerate(moves):
         left = moves[index + 1][0] if index + 1 < len(moves) else None
         before = None
         for step in seen.companies[company] if company else ():
             after = CompanyState(step["after"])
             lost = after is CompanyState.UNSET and before is CompanyState.APPROVED
             opts_out = after is not before and (after is CompanyState.OPTED_OUT or lost)
-            if opts_out and (left is None or step["at"] < left):
+            if opts_out and (left is None or step["seq"] < left):
                 found[step["seq"]] = CompanyOptedOut(step["seq"], step["at"], str(company))
             before = after
     return list(found.values())
