@@ -22,7 +22,7 @@ from syncd.errors import (
 from syncd.http import before_sending
 from syncd.model import Consent, Rules, Verdict
 from syncd.pace import urgent
-from syncd.plan import PARKED_AFTER, Lane, look, needs_write, retry_in
+from syncd.plan import PARKED_AFTER, Lane, Mirror, look, needs_write, retry_in
 from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
@@ -40,10 +40,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A change that the connector has taken, and the verdict that it carries out."""
+    """A change that the connector has taken, the verdict that it carries out, and what was known before."""
 
     change: Change
     verdict: Verdict
+    before: Mirror
 
 
 class Delivery:
@@ -83,16 +84,20 @@ class Delivery:
 
     # --- verdicts ----------------------------------------------------------------------------------------
 
-    def settle(self) -> int:
-        """Make every verdict that new evidence has touched; returns how many."""
-        count = 0
+    def settle(self, lanes: Sequence[Lane] = ()) -> list[Lane]:
+        """Make every verdict that new evidence has touched.
+
+        Returns those of these lanes for which `batch` would call the PSA then.
+        """
         while True:
             with self._database.begin() as connection:
+                if not mirror.anything_to_do(connection):
+                    return []
                 stale = mirror.stale_contacts(connection, 200)
                 self._decide(connection, stale)
-            count += len(stale)
-            if len(stale) < 200 or self._clock.stopping:
-                return count
+                if len(stale) < 200 or self._clock.stopping:
+                    with self._lock:
+                        return [lane for lane in lanes if self._due(connection, lane)]
 
     def _decide(self, connection: Connection, ids: Sequence[str]) -> None:
         for case in evidence.cases(connection, ids):
@@ -101,13 +106,6 @@ class Delivery:
             mirror.save_verdict(connection, case.contact.id, verdict, waits=waits, now=self._clock.now())
 
     # --- one batch of a lane -----------------------------------------------------------------------------
-
-    def due_lanes(self, lanes: Sequence[Lane]) -> list[Lane]:
-        """Those of these lanes for which `batch` would call the PSA."""
-        with self._database.begin() as connection, self._lock:
-            if not mirror.anything_waiting(connection):
-                return []
-            return [lane for lane in lanes if self._due(connection, lane)]
 
     def batch(self, one_lane: Lane) -> Delivered:
         """Write some of what is due in a lane.
@@ -201,14 +199,16 @@ class Delivery:
             if self._clock.stopping:
                 raise Stopping("asked to stop")
             with self._database.begin() as connection:
-                self._decide(connection, [one.id])
                 now = mirror.waiting_one(connection, one.id)
+                if now is None or now.stale:
+                    self._decide(connection, [one.id])
+                    now = mirror.waiting_one(connection, one.id)
                 if now is None or now.verdict.desired is None:
                     continue
                 mirror.save_mirror(connection, one.id, now.mirror.sending(now.verdict.desired))
             self._writes.touched(one.id)
             change = Change(one.id, now.company_id, now.verdict.desired, now.mirror.shown)
-            taken[one.id] = _Taken(change, now.verdict)
+            taken[one.id] = _Taken(change, now.verdict, now.mirror)
             yield change
 
     def _still_wanted(self, taken: dict[str, _Taken], done: Collection[str]) -> None:
@@ -227,7 +227,7 @@ class Delivery:
             raise Superseded("newer evidence arrived")
 
     def _record(self, taken: _Taken, outcome: Outcome) -> None:
-        """Keep how a write ended, with its ledger entry, and make the verdict again."""
+        """Keep how a write ended, with its ledger entry."""
         change, contact_id = taken.change, taken.change.contact_id
         undone = outcome.result in (Result.REFUSED, Result.GONE)
         self._writes.touched(contact_id)
@@ -237,13 +237,12 @@ class Delivery:
             failures = mirror.failures(connection, contact_id, change.consent)
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
-                    shown, _ = look(before.sending(change.consent), change.consent)
-                    mirror.save_mirror(connection, contact_id, shown, stale=True)
+                    shown, edit = look(before.sending(change.consent), change.consent)
+                    if outcome.result is Result.ALREADY:  # what no earlier write of ours explains, a person set
+                        _, edit = look(taken.before, change.consent)
+                    self._looked(connection, change, shown, edit)
                 case Result.CHANGED:
-                    shown, edit = look(before, Consent.OPTED_OUT)
-                    mirror.save_mirror(connection, contact_id, shown, stale=True)
-                    entry = staff_entry(contact_id, change.company_id, change.shown, Consent.OPTED_OUT)
-                    ledger.append_all(connection, now, [entry] if edit else [])
+                    self._looked(connection, change, *look(before, Consent.OPTED_OUT))
                 case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
                     self._postpone(connection, change, failures + 1, "the PSA has no such contact")
                     self._look_again()
@@ -254,11 +253,17 @@ class Delivery:
             known = failures > 0 if undone else arrived
             if not known:
                 ledger.append(connection, now, "write", **write_entry(change, taken.verdict, outcome))
-            self._decide(connection, [contact_id])
         if not undone:
             self._next_try.pop(contact_id, None)
             self._alone.discard(contact_id)
         self._tell(taken, outcome)
+
+    def _looked(self, connection: Connection, change: Change, shown: Mirror, edit: Consent | None) -> None:
+        """Keep what the connector saw, with a ledger entry if a person had set it."""
+        mirror.save_mirror(connection, change.contact_id, shown, stale=True)
+        if edit is not None:
+            entry = staff_entry(change.contact_id, change.company_id, change.shown, edit)
+            ledger.append_all(connection, self._clock.now(), [entry])
 
     def _tell(self, taken: _Taken, outcome: Outcome) -> None:
         if OVERRULED in taken.verdict.reason and outcome.result is Result.APPLIED:

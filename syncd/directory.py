@@ -138,13 +138,14 @@ class Directory:
             for company in changed.values()
         ]
         seqs = ledger.append_all(connection, now, entries)
-        for company, seq in zip(changed.values(), seqs, strict=True):
-            mirror.save_step(connection, company.id, seq, now, company.state)
-        for company in seen.values():
-            before = known.get(company.id)
-            here = company.id in listed
-            if before is None or (before.name, before.state, before.listed) != (company.name, company.state, here):
-                mirror.save_company(connection, company, listed=here, new=before is None)
+        mirror.save_steps(connection, now, list(changed.values()), seqs)
+        different = [
+            (company, company.id in listed)
+            for company in seen.values()
+            if known.get(company.id)
+            != mirror.KnownCompany(company.id, company.name, company.state, company.id in listed)
+        ]
+        mirror.save_companies(connection, different, known)
 
     # --- contacts ----------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ T = TypeVar("T")
 # often than every so many seconds.
 LOOK_AGAIN = 60.0
 
+# That the PSA still does well is stored for `status` every so many seconds, not with every batch of a cascade.
+REMEMBER_EVERY = 10.0
+
 # What the lanes of delivery are called in `status` and in the log.
 LANES = {Lane.OPT_OUT: "opt-outs", Lane.CASCADE: "company opt-outs", Lane.OPT_IN: "opt-ins"}
 
@@ -69,6 +72,8 @@ class Engine:
         self._psa = psa
         self._clock = clock
         self._log = log
+        self._psa_facts: dict[str, dict[str, str | None]] = {}  # as stored for `status`
+        self._remembered: dict[str, float] = {}  # and when (monotonic)
         self._looked_for: set[str] = set()
         self._read_through: set[PhoneNumber] = set()
         interval = setup.intake.poll_interval.total_seconds()
@@ -176,24 +181,23 @@ class Engine:
         done = 0
         while not self._clock.stopping:
             # Verdicts are made also while the PSA cannot be called, so that `status` shows what waits.
-            self._delivery.settle()
-            delivered = self._one_batch(sorted(lanes))
+            delivered = self._one_batch(self._delivery.settle(sorted(lanes)))
             if delivered is None:
                 return Delivered(done)
             done += delivered.done
         raise Stopping("asked to stop")
 
-    def _one_batch(self, lanes: Sequence[Lane]) -> Delivered | None:
-        """A batch of the first lane in which something is due and may be tried."""
-        for lane in self._delivery.due_lanes(lanes):
+    def _one_batch(self, due: Sequence[Lane]) -> Delivered | None:
+        """A batch of the first of these lanes that may be tried."""
+        for lane in due:
             delivered = self._psa_work(LANES[lane], lambda lane=lane: self._delivery.batch(lane))  # type: ignore[misc]
             if delivered is not None:
                 return delivered
         return None
 
-    def settle(self) -> int:
+    def settle(self) -> None:
         """Make the verdicts that new evidence has touched, without writing anything."""
-        return self._delivery.settle()
+        self._delivery.settle()
 
     def log_head(self) -> None:
         """Write the ledger's head to the log."""
@@ -230,7 +234,8 @@ class Engine:
         if not health.enter():
             return None
         result = self._run(health, job)
-        if result is not None or health.error != before:
+        since = self._clock.monotonic() - self._remembered.get(what, float("-inf"))
+        if health.error != before or (result is not None and since >= REMEMBER_EVERY):
             self._remember(what, health, worked=result is not None)
         return result
 
@@ -238,11 +243,11 @@ class Engine:
         """Keep for `status` how the PSA does."""
         try:
             with self._database.begin() as connection:
-                fact = mirror.fact(connection, f"psa:{what}") or {"last_good": None}
-                fact["error"] = health.error
-                if worked:
-                    fact["last_good"] = stamp(self._clock.now())
-                mirror.set_fact(connection, f"psa:{what}", fact)
+                before = self._psa_facts.get(what) or mirror.fact(connection, f"psa:{what}") or {}
+                good = stamp(self._clock.now()) if worked else before.get("last_good")
+                self._psa_facts[what] = {"error": health.error, "last_good": good}
+                mirror.set_fact(connection, f"psa:{what}", self._psa_facts[what])
+            self._remembered[what] = self._clock.monotonic()
         except StoreUnavailable as error:
             self._log.error("the database refused", error=str(error), alert=True)
 

@@ -12,10 +12,10 @@ from typing import Any
 from syncd.clock import Clock
 from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient, told
 from syncd.plan import retry_in
-from syncd.primevox import Line, Listed, Listing, PrimeVox, Thread, suspected_cap
+from syncd.primevox import Line, Listed, PrimeVox, Thread, suspected_cap
 from syncd.sift import IntakeSettings, Sifter
 from syncd.store import evidence, ledger, texts
-from syncd.store.database import Database
+from syncd.store.database import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class _Memory:
     listing:   digest of the list that `backlog` comes from
     backlog:   what that list, and the re-reads due then, still ask to be read
     listed_at: when it was read (monotonic)
+    noted:     why the line is not read, as stored for `status`
     """
 
     state: texts.LineState | None = None
@@ -62,6 +63,7 @@ class _Memory:
     listed_at: float = float("-inf")
     backlog: list[_Task] = field(default_factory=list)
     gap: str | None = None
+    noted: str | None = None
     failures: dict[str, _Failure] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
@@ -98,9 +100,8 @@ class Intake:
         trouble with single conversations is recorded, not raised.
         """
         started = self._clock.monotonic()
-        with self._lock:
-            memory = self._memories.setdefault(line.number, _Memory())
-        state = memory.state or self._open(line)
+        memory = self._memory(line)
+        state = memory.state = memory.state or self._open(line)
         fresh_list = (
             budget is None
             or not memory.backlog
@@ -131,10 +132,15 @@ class Intake:
                 gap=memory.gap,
                 good=self._clock.now() if good else None,
             )
+        memory.noted = None
         memory.state = replace(state, gap=memory.gap)
         if memory.gap and memory.gap != state.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
         return result
+
+    def _memory(self, line: Line) -> _Memory:
+        with self._lock:
+            return self._memories.setdefault(line.number, _Memory())
 
     def unread(self) -> set[str]:
         """Whose conversations are known to have changed, or to exist, but could not be read the last time."""
@@ -148,21 +154,28 @@ class Intake:
 
     def note(self, line: Line, trouble: str) -> None:
         """Keep for `status` why a line is not read."""
+        memory = self._memory(line)
+        if memory.noted == trouble:
+            return
         with self._database.begin() as connection:
             texts.open_line(connection, line.number, self._clock.now())
             texts.fail_pass(connection, line.number, trouble)
+        memory.noted = trouble
 
     # --- which conversations to read ---------------------------------------------------------------------
 
     def _list(self, line: Line, state: texts.LineState, memory: _Memory) -> None:
         """Ask for the list; note what is to be read: changed conversations first, then re-reads and the sweep."""
         listing = self._source.listing(line)
-        now, interval = self._clock.now(), self._settings.sweep_interval
-        changed: list[_Task] = []
+        listed: dict[str, Listed] | None = None
         if listing.digest != memory.digest:
             memory.digest = None  # parsed again until every change in it is stored
-            changed = self._changed(line, listing, memory)
+            listed, remarks = listing.conversations()
+            for remark in remarks:
+                self._tell_once(memory, line, remark)
+        now, interval = self._clock.now(), self._settings.sweep_interval
         with self._database.begin() as connection:
+            changed = [] if listed is None else self._changed(connection, line, listed, memory)
             due = texts.due(connection, line.number, state.polls, now - interval * 0.75)
         seen = {task.listed.id for task in changed}
         again = [
@@ -178,14 +191,11 @@ class Intake:
         wanted = self._settings.rereads and known.rereads <= texts.LAST_REREAD
         return wanted and poll - known.changed_poll >= 4**known.rereads
 
-    def _changed(self, line: Line, listing: Listing, memory: _Memory) -> list[_Task]:
-        listed, remarks = listing.conversations()
-        for remark in remarks:
-            self._tell_once(memory, line, remark)
-        with self._database.begin() as connection:
-            stored = texts.known(connection, line.number)
-            gone = [known.id for known in stored.values() if not known.missing and known.id not in listed]
-            texts.mark_missing(connection, line.number, gone, missing=True)
+    @staticmethod
+    def _changed(connection: Connection, line: Line, listed: dict[str, Listed], memory: _Memory) -> list[_Task]:
+        stored = texts.known(connection, line.number)
+        gone = [known.id for known in stored.values() if not known.missing and known.id not in listed]
+        texts.mark_missing(connection, line.number, gone, missing=True)
         # A conversation that is listed no more cannot be read: it is a gap, not a failure to try again.
         memory.failures = {one: failure for one, failure in memory.failures.items() if one in listed}
         memory.gap = _gap(listed, stored, gone)
@@ -275,7 +285,7 @@ class Intake:
                 tell(gap)
             new = self._sifter.new_messages(thread, stored, state, now, tell)
             texts.save_messages(connection, line.number, [(one.message, one.digest, one.sent) for one in new])
-            entries = self._sifter.entries(connection, line.number, theirs, new)
+            entries = self._sifter.entries(connection, line.number, theirs, new, now)
             ledger.append_all(connection, now, entries)
             numbers = {str(entry["number"]) for entry in entries}
             matched = evidence.mark_stale(connection, numbers) if numbers else 0

@@ -42,6 +42,7 @@ def phone_numbers(raw: str) -> tuple[PhoneNumber, ...]:
     return tuple(dict.fromkeys(number for number in found if number))
 
 
+@lru_cache(maxsize=65_536)  # every list brings the same ones again
 def _e164(raw: str) -> PhoneNumber | None:
     try:
         parsed = phonenumbers.parse(raw, REGION)

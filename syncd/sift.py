@@ -92,10 +92,13 @@ class Sifter:
     def _dated(
         self, message: Message, digest: str, reading: Reading, state: texts.LineState, now: datetime
     ) -> New:
-        """An opt-out whose date cannot be read, or lies ahead, counts from the moment we saw it."""
+        """A text of theirs whose date cannot be read, or lies ahead, counts from the moment we saw it.
+
+        Our own keep their date: replies are measured against it, and it may be our clock that is wrong.
+        """
         if message.sent_at is None:
             return New(message, digest, now, reading, None, seen=True)
-        if message.sent_at > now + FUTURE:
+        if message.sent_at > now + FUTURE and message.direction is not Direction.OUTBOUND:
             return New(message, digest, now, reading, FUTURE_DATE, seen=True)
         # PrimeVOX's dates may have no fraction: a text of the very second of the first poll is a live one.
         begun = state.first_poll.replace(microsecond=0)
@@ -103,20 +106,21 @@ class Sifter:
         return New(message, digest, message.sent_at, reading, HISTORY if history else None, seen=False)
 
     def entries(
-        self, connection: Connection, line: PhoneNumber, theirs: str, new: Sequence[New]
+        self, connection: Connection, line: PhoneNumber, theirs: str, new: Sequence[New], now: datetime
     ) -> list[dict[str, Any]]:
         """The ledger entries that new messages deserve."""
         if not new:
             return []
         entries = []
         person = evidence.numbers_of_person(connection, theirs)
-        ours = texts.outbound_times(connection, person)
-        starts = texts.conversation_starts(connection, person)
+        directions = {one.message.direction for one in new}
+        ours = texts.outbound_times(connection, person) if directions != {Direction.OUTBOUND} else []
+        starts = texts.conversation_starts(connection, person) if Direction.OUTBOUND in directions else []
         for one in new:
             if one.message.direction is Direction.OUTBOUND:
                 entries += self._late_reply(one, starts)
             else:
-                entries += self._text_entry(line, one, ours)
+                entries += self._text_entry(line, one, ours, now)
         return entries
 
     def _late_reply(self, one: New, starts: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
@@ -125,14 +129,19 @@ class Sifter:
         numbers = sorted({number for number, start in starts if since <= start < until})
         return [{"kind": "outbound", "number": number, "sent": stamp(one.sent)} for number in numbers]
 
-    def _text_entry(self, line: PhoneNumber, one: New, ours: Sequence[datetime]) -> list[dict[str, Any]]:
+    def _text_entry(
+        self, line: PhoneNumber, one: New, ours: Sequence[datetime], now: datetime
+    ) -> list[dict[str, Any]]:
         message, intent, rule = one.message, one.reading.intent, one.reading.rule
         if message.direction is Direction.UNKNOWN:  # whoever sent it, only an opt-out is worth a person's look
             if intent is not Intent.OPT_OUT:
                 return []
             intent, rule = Intent.UNCLEAR, "unknown-sender"
-        last = evidence.last_at_or_before(ours, one.sent)
-        quiet = last is None or one.sent - last >= self._settings.quiet_period
+        sent = message.sent_at or now  # compared with ours by PrimeVOX's clock alone
+        last = evidence.last_at_or_before(ours, sent)
+        if ours and ours[-1] > now + FUTURE:  # nobody knows when that was: perhaps just before
+            last = sent
+        quiet = last is None or sent - last >= self._settings.quiet_period
         starts = intent is Intent.ORDINARY and rule == WORDS and quiet
         if not starts and intent not in (Intent.OPT_OUT, Intent.OPT_IN, Intent.UNCLEAR):
             return []

@@ -46,10 +46,11 @@ def cascade_in_a_second_commit() -> None:
     watch = Directory.watch_companies
     left: list[str] = []
 
-    def step_only(connection: Connection, company: str, seq: int, now: Any, state: Any) -> None:
-        step = {"company": company, "seq": seq, "at": stamp(now), "state": state.value}
-        connection.execute(insert(company_steps).values(step))
-        left.append(company)
+    def steps_only(connection: Connection, now: Any, changed: Any, seqs: Any) -> None:
+        for company, seq in zip(changed, seqs, strict=True):
+            step = {"company": company.id, "seq": seq, "at": stamp(now), "state": company.state.value}
+            connection.execute(insert(company_steps).values(step))
+            left.append(company.id)
 
     def watch_then_mark(self: Any) -> list[str]:
         found = watch(self)
@@ -58,7 +59,7 @@ def cascade_in_a_second_commit() -> None:
         left.clear()
         return found
 
-    mirror.save_step = step_only
+    mirror.save_steps = steps_only
     Directory.watch_companies = watch_then_mark  # type: ignore[method-assign]
 
 

@@ -38,6 +38,7 @@ class KnownContact:
 
 # Statements are built once: building one costs more than carrying it out.
 _COMPANIES = select(companies)
+_CHANGE_COMPANY = update(companies).where(companies.c.id == bindparam("the_id"))
 _ALL = select(contacts)
 _ONE = select(contacts).where(contacts.c.id == bindparam("the_id"))
 _SOME = select(contacts).where(
@@ -73,20 +74,33 @@ def known_companies(connection: Connection) -> dict[str, KnownCompany]:
     return {row.id: KnownCompany(row.id, row.name, CompanyState(row.state), row.listed) for row in rows}
 
 
-def save_company(connection: Connection, company: Company, *, listed: bool, new: bool) -> None:
-    """Store what the list showed of a company."""
-    values = {"name": company.name, "state": company.state.value, "listed": listed}
+def save_companies(connection: Connection, found: Iterable[tuple[Company, bool]], known: Collection[str]) -> None:
+    """Store what the list showed of companies, and whether it had them. `known`: those that are stored already."""
+    new: list[dict[str, object]] = []
+    changed: list[dict[str, object]] = []
+    for company, listed in found:
+        values: dict[str, object] = {"name": company.name, "state": company.state.value, "listed": listed}
+        if company.id in known:
+            changed.append(values | {"the_id": company.id})
+        else:
+            new.append(values | {"id": company.id})
     if new:
-        connection.execute(insert(companies).values(id=company.id, **values))
-    else:
-        connection.execute(update(companies).where(companies.c.id == company.id).values(values))
+        connection.execute(insert(companies), new)
+    if changed:
+        connection.execute(_CHANGE_COMPANY, changed)
 
 
-def save_step(connection: Connection, company: str, seq: int, now: datetime, state: CompanyState) -> None:
-    """Store a change of a company's state, and make the verdicts again of everybody who was ever in it."""
-    step = {"company": company, "seq": seq, "at": stamp(now), "state": state.value}
-    connection.execute(insert(company_steps).values(step))
-    connection.execute(_EVER_IN, {"the_company": company})
+def save_steps(connection: Connection, now: datetime, changed: Sequence[Company], seqs: Sequence[int]) -> None:
+    """Store changes of companies' states, each with its ledger entry; make the verdicts of all who were ever in
+    them again."""
+    if not changed:
+        return
+    steps = [
+        {"company": company.id, "seq": seq, "at": stamp(now), "state": company.state.value}
+        for company, seq in zip(changed, seqs, strict=True)
+    ]
+    connection.execute(insert(company_steps), steps)
+    connection.execute(_EVER_IN, [{"the_company": company.id} for company in changed])
 
 
 def not_opted_out(connection: Connection, ids: Collection[str]) -> dict[str, int]:
@@ -247,13 +261,14 @@ def save_verdict(connection: Connection, contact_id: str, verdict: Verdict, *, w
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A contact whose field must be written."""
+    """A contact whose field must be written. `stale`: there is evidence that the verdict does not know yet."""
 
     id: str
     company_id: str | None
     verdict: Verdict
     mirror: Mirror
     attempts: int
+    stale: bool
 
 
 _WAITING = and_(contacts.c.wanted_since.is_not(None), contacts.c.gone.is_(False))
@@ -269,7 +284,9 @@ _IN_LANE = {
     for lane, wanted in _LANES.items()
 }
 _WAITING_ONE = _ONE.where(_WAITING)
-_ANY_WAITING = select(contacts.c.id).where(_WAITING).limit(1)
+_TO_DO = (
+    select(contacts.c.id).where(or_(contacts.c.stale.is_(True), contacts.c.wanted_since.is_not(None))).limit(1)
+)
 
 
 def waiting(connection: Connection, lane: Lane, *, limit: int) -> list[Waiting]:
@@ -285,9 +302,9 @@ def owners_of(connection: Connection, numbers: Collection[str]) -> set[str]:
     return found
 
 
-def anything_waiting(connection: Connection) -> bool:
-    """Whether anything must be written at all, in whatever lane."""
-    return connection.execute(_ANY_WAITING).first() is not None
+def anything_to_do(connection: Connection) -> bool:
+    """Whether a verdict must be made again, or anything be written, in whatever lane."""
+    return connection.execute(_TO_DO).first() is not None
 
 
 def waiting_one(connection: Connection, contact_id: str) -> Waiting | None:
@@ -297,7 +314,7 @@ def waiting_one(connection: Connection, contact_id: str) -> Waiting | None:
 
 
 def _waiting(row: Any) -> Waiting:
-    return Waiting(row.id, row.company, verdict_of(row), mirror_of(row), row.attempts)
+    return Waiting(row.id, row.company, verdict_of(row), mirror_of(row), row.attempts, row.stale)
 
 
 def verdict_of(row: Any) -> Verdict:

@@ -220,8 +220,8 @@ def _replay(connection: Any, entry: dict[str, Any]) -> None:
             known = mirror.known_companies(connection)
             state = CompanyState(entry["after"])
             company = Company(entry["company"], entry["name"], state)
-            mirror.save_company(connection, company, listed=True, new=company.id not in known)
-            mirror.save_step(connection, company.id, entry["seq"], at, state)
+            mirror.save_companies(connection, [(company, True)], known)
+            mirror.save_steps(connection, at, [company], [entry["seq"]])
         case "contact":
             shown = Consent(entry["shown"]) if entry["shown"] else None
             numbers = tuple(PhoneNumber(number) for number in entry["numbers"])

@@ -38,6 +38,7 @@ class Judge:
         self.counts: Counter[str] = Counter()
         self._heads: list[ledger.Head] = []
         self._accepted: dict[str, CompanyState] = {}
+        self._kills = 0
         self._edits = 0
         self._released = False
         self._before: tuple[dict[str, mirror.KnownContact], int, int] | None = None
@@ -89,8 +90,10 @@ class Judge:
             self._before = self._looked() if self._edited() else None
         elif piece == "contacts" and worked and self._before is not None:
             self._staff_edits_seen(self._before)
-        elif piece == "companies" and worked is None:
-            self._accepted = self._listed()
+        elif piece == "companies" and worked is None and self.stage.kills != self._kills:
+            self._kills = self.stage.kills  # it may have been taken over, and then the process ended
+            with self.stage.undisturbed() as connection:
+                self._accepted = _listed(connection)
         elif piece == "companies" and worked:
             self._brake()
 
@@ -127,7 +130,7 @@ class Judge:
         listed = self.stage.connector.listed
         with self.stage.undisturbed() as connection:
             held = "companies" in mirror.braked(connection)
-        taken_over = self._listed() == listed
+            taken_over = _listed(connection) == listed
         self.counts["lists of companies taken over" if taken_over else "lists of companies held"] += 1
         if self._accepted and not self._released:
             before = self._accepted
@@ -144,11 +147,8 @@ class Judge:
                 raise Broken("g", f"{len(opted_out)} companies were opted out at once and no brake held")
             if held and not missing and listed == before:
                 raise Broken("g", "the brake holds though nothing has changed")
-
-    def _listed(self) -> dict[str, CompanyState]:
-        """The last list of companies that was taken over; none yet is empty."""
-        with self.stage.undisturbed() as connection:
-            return {one.id: one.state for one in mirror.known_companies(connection).values() if one.listed}
+        if taken_over:
+            self._accepted = dict(listed)
 
     def released(self) -> None:
         """An operator lets a held pass go; what comes next is no fault of the brake."""
@@ -304,6 +304,11 @@ class Judge:
 
     def _observed(self, connection: Connection) -> Observed:
         return Observed.of(entry for entry, _, _ in ledger.entries(connection))
+
+
+def _listed(connection: Connection) -> dict[str, CompanyState]:
+    """The last list of companies that was taken over; none yet is empty."""
+    return {one.id: one.state for one in mirror.known_companies(connection).values() if one.listed}
 
 
 def _ever(seen: Observed, contact: str) -> set[Any]:
