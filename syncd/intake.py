@@ -285,7 +285,7 @@ class Intake:
                 tell(gap)
             new = self._sifter.new_messages(thread, stored, state, now, tell)
             texts.save_messages(connection, line.number, [(one.message, one.digest, one.sent) for one in new])
-            entries = self._sifter.entries(connection, line.number, theirs, new, now)
+            entries = self._sifter.entries(connection, line.number, theirs, new)
             ledger.append_all(connection, now, entries)
             numbers = {str(entry["number"]) for entry in entries}
             matched = evidence.mark_stale(connection, numbers) if numbers else 0

@@ -29,7 +29,7 @@ class IntakeSettings:
     """What the admin sets about reading texts. `review_history`: opt-ins found on day one wait for a person.
 
     `rereads`: conversations are read again 1, 4, 16 ... polls after a change; off only where a test must not be
-    healed.
+    healed. `read`: what reads a text.
     """
 
     poll_interval: timedelta
@@ -38,6 +38,7 @@ class IntakeSettings:
     review_history: bool
     vocabulary: Vocabulary
     rereads: bool = True
+    read: Callable[[str, Vocabulary], Reading] = read
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,12 @@ class Sifter:
             if (message.id, digest) in stored:
                 continue
             stored.add((message.id, digest))
-            reading = read(message.text, self._settings.vocabulary)
-            if message.sent_at is None and reading.intent is not Intent.OPT_OUT:
+            reading = self._settings.read(message.text, self._settings.vocabulary)
+            if message.sent_at is None:
                 tell(f"message {message.id}: its date cannot be read")
-                continue
+                # What protects counts from now: an opt-out, and a text of ours, to which theirs may be replies.
+                if reading.intent is not Intent.OPT_OUT and message.direction is not Direction.OUTBOUND:
+                    continue
             new.append(self._dated(message, digest, reading, state, now))
         return new
 
@@ -106,7 +109,7 @@ class Sifter:
         return New(message, digest, message.sent_at, reading, HISTORY if history else None, seen=False)
 
     def entries(
-        self, connection: Connection, line: PhoneNumber, theirs: str, new: Sequence[New], now: datetime
+        self, connection: Connection, line: PhoneNumber, theirs: str, new: Sequence[New]
     ) -> list[dict[str, Any]]:
         """The ledger entries that new messages deserve."""
         if not new:
@@ -120,7 +123,7 @@ class Sifter:
             if one.message.direction is Direction.OUTBOUND:
                 entries += self._late_reply(one, starts)
             else:
-                entries += self._text_entry(line, one, ours, now)
+                entries += self._text_entry(line, one, ours)
         return entries
 
     def _late_reply(self, one: New, starts: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
@@ -129,18 +132,14 @@ class Sifter:
         numbers = sorted({number for number, start in starts if since <= start < until})
         return [{"kind": "outbound", "number": number, "sent": stamp(one.sent)} for number in numbers]
 
-    def _text_entry(
-        self, line: PhoneNumber, one: New, ours: Sequence[datetime], now: datetime
-    ) -> list[dict[str, Any]]:
+    def _text_entry(self, line: PhoneNumber, one: New, ours: Sequence[datetime]) -> list[dict[str, Any]]:
         message, intent, rule = one.message, one.reading.intent, one.reading.rule
         if message.direction is Direction.UNKNOWN:  # whoever sent it, only an opt-out is worth a person's look
             if intent is not Intent.OPT_OUT:
                 return []
             intent, rule = Intent.UNCLEAR, "unknown-sender"
-        sent = message.sent_at or now  # compared with ours by PrimeVOX's clock alone
+        sent = message.sent_at or one.sent  # PrimeVOX's date, also where ours counts: it is compared with theirs
         last = evidence.last_at_or_before(ours, sent)
-        if ours and ours[-1] > now + FUTURE:  # nobody knows when that was: perhaps just before
-            last = sent
         quiet = last is None or sent - last >= self._settings.quiet_period
         starts = intent is Intent.ORDINARY and rule == WORDS and quiet
         if not starts and intent not in (Intent.OPT_OUT, Intent.OPT_IN, Intent.UNCLEAR):

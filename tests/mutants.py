@@ -24,7 +24,7 @@ from syncd.keywords import Reading, read
 from syncd.model import CompanyState, Direction
 from syncd.plan import Lane, Mirror
 from syncd.primevox import PrimeVox, Thread
-from syncd.sandbox.simulate import vendors
+from syncd.sandbox.simulate import stage, vendors
 from syncd.sandbox.simulate.vendors import PsaConnector
 from syncd.store import evidence, ledger, mirror, texts
 
@@ -135,14 +135,14 @@ def _() -> Any:
 
 @planted("a cascade is done before its people are")
 def _() -> Any:
-    def settle(right: Any, self: Delivery) -> int:
+    def settle(right: Any, self: Delivery, *lanes: Any) -> Any:
         with self._database.begin() as connection:
             stale = mirror.stale_contacts(connection, 200)
             for one in stale:
                 connection.execute(mirror._CHANGE, {"the_id": one, "stale": False})
         with self._database.begin() as connection:
             self._decide(connection, stale)
-        return len(stale)
+        return right(self, *lanes)
 
     return instead(Delivery, "settle", settle)
 
@@ -197,10 +197,9 @@ def _() -> Any:
             with self._database.begin() as connection:
                 mirror.save_mirror(connection, one.id, one.mirror.sending(one.verdict.desired))
             self._writes.touched(one.id)
-            taken[one.id] = _Taken(
-                Change(one.id, one.company_id, one.verdict.desired, one.mirror.shown), one.verdict
-            )
-            yield taken[one.id].change
+            change = Change(one.id, one.company_id, one.verdict.desired, one.mirror.shown)
+            taken[one.id] = _Taken(change, one.verdict, one.mirror)
+            yield change
 
     return together(
         instead(Delivery, "_changes", changes),
@@ -277,7 +276,7 @@ def _() -> Any:
             return replace(read("STOP", vocabulary))
         return right(text, vocabulary)
 
-    return instead(sift, "read", reads)
+    return instead(stage, "reader", reads)
 
 
 # --- what could go wrong in this design ------------------------------------------------------------------
@@ -416,13 +415,10 @@ def _() -> Any:
 
 @planted("what nobody's number texted is forgotten")
 def _() -> Any:
-    def entries(right: Any, self: Any, connection: Any, line: Any, theirs: str, new: Any) -> Any:
+    def entries(right: Any, self: Any, connection: Any, line: Any, theirs: str, *rest: Any) -> Any:
         owned = mirror.known_contacts(connection).values()
-        return (
-            right(self, connection, line, theirs, new)
-            if any(theirs in one.contact.numbers for one in owned)
-            else []
-        )
+        known = any(theirs in one.contact.numbers for one in owned)
+        return right(self, connection, line, theirs, *rest) if known else []
 
     return instead(sift.Sifter, "entries", entries)
 

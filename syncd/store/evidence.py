@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, delete, insert, or_, select, update
 
 from syncd.membership import Membership, Step, history
 from syncd.model import (
@@ -36,7 +36,7 @@ T = TypeVar("T")
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _CONTACTS = select(contacts).where(contacts.c.id.in_(_SOME))
 _TEXTS = select(ledger.c.number, ledger.c.body).where(
-    ledger.c.kind.in_(("message", "outbound")), ledger.c.number.in_(_SOME)
+    or_(ledger.c.kind == "message", ledger.c.kind == "outbound"), ledger.c.number.in_(_SOME)
 )
 _DECISIONS = select(reviews).where(reviews.c.seq.in_(_SOME))
 _DECIDE = insert(reviews)

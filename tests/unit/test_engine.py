@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -325,6 +326,24 @@ def test_reply_to_our_text_is_no_opt_in(tmp_path: Path) -> None:
     world.vox.text(ANN, "yes it is")
     world.steps(3)
     assert world.psa.written == []
+
+
+@pytest.mark.parametrize("how", ["while our clock was a day behind", "without a date that can be read"])
+def test_reply_to_a_text_of_ours_that_was_read(live: World, how: str) -> None:
+    behind = timedelta(days=1) if "behind" in how else timedelta(0)
+    sent = live.clock.wall
+    live.clock.wall -= behind
+    live.vox.text(ANN, "Is it fixed now?", outbound=True, at=sent, undated=not behind)
+    live.step()
+    live.clock.wall += behind
+    live.clock.advance(3600)
+    live.vox.text(ANN, "yes it is")
+    live.steps(3)
+    assert live.psa.written == []
+    live.clock.advance(2 * DAY)
+    live.vox.text(ANN, WORDS)
+    live.steps(3)
+    assert live.psa.written == [("ann", IN)]
 
 
 def test_late_outbound_text_turns_a_tacit_opt_in_into_a_reply(tmp_path: Path) -> None:

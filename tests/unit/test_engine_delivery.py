@@ -170,13 +170,33 @@ def test_our_own_late_opt_out_is_not_taken_for_staff(world: World) -> None:
     assert world.ledger("staff") == []
 
 
-def test_value_that_shows_already_is_written_by_nobody(world: World) -> None:
+def test_value_that_shows_already_is_written_by_nobody_and_is_a_persons(world: World) -> None:
     world.vox.text(ANN, "STOP")
     world.poll()
     world.psa.edit("ann", consent=OUT)
     world.deliver()
     assert world.psa.written == []
     assert [one["result"] for one in world.ledger("write")] == ["already"]
+    assert [(one["contact"], one["before"], one["after"]) for one in world.ledger("staff")] == [("ann", None, OUT)]
+    world.steps(2)
+    assert len(world.ledger("staff")) == 1
+
+
+def test_value_that_shows_already_because_we_sent_it_is_no_persons(world: World) -> None:
+    world.vox.text(ANN, "STOP")
+
+    def lost() -> Exception:
+        world.psa.edit("ann", consent=OUT)
+        world.psa.fails.clear()
+        return Transient("sent, and the answer was lost")
+
+    world.psa.fails["ann"] = lost
+    world.poll()
+    world.deliver()
+    world.clock.advance(POLL)
+    world.deliver()
+    assert [one["result"] for one in world.ledger("write")] == ["already"]
+    assert world.ledger("staff") == []
 
 
 # --- refusals --------------------------------------------------------------------------------------------

@@ -246,7 +246,8 @@ class Judge:
         for contact, entries in seen.staff.items():
             for entry in entries:
                 by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
-                if entry["after"] not in by_people:
+                suspicion = entry["after"] == OUT and contact in psa.behind  # an opt-out is believed on suspicion
+                if entry["after"] not in by_people and not suspicion:
                     raise Broken(
                         "e", f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}"
                     )
@@ -262,7 +263,12 @@ class Judge:
                     "e", f"{contact}: the ledger tells of {value} written {times} times, the PSA took {took}"
                 )
         last = {edit.contact: edit for edit in self.stage.psa.edits if edit.contact in self.stage.psa.contacts}
-        known = {(one["contact"], one["after"]) for one in seen.writes if one["result"] in ("applied", "already")}
+        behind = self.stage.psa.behind  # "accepted, but not shown", and then perhaps taken for a person's
+        known = {
+            (one["contact"], one["after"])
+            for one in seen.writes
+            if one["result"] in ("applied", "already") or (one["result"] == "refused" and one["contact"] in behind)
+        }
         for contact, edit in last.items():
             self.counts["writes looked for in the ledger"] += edit.by_us
             if edit.by_us and (contact, edit.value) not in known:

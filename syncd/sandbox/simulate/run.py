@@ -12,7 +12,7 @@ from syncd.sandbox.simulate.stage import BEGIN, PIECES, POLL, POLLS, SWEEP, Brok
 from syncd.sandbox.simulate.story import Author, Story, without
 from syncd.store import mirror
 
-LENGTH = 10
+LENGTH = 7
 
 # Longer than any service may ask us to wait.
 LONGEST_PAUSE = 901.0
@@ -71,7 +71,7 @@ def _rest(stage: Stage, judge: Judge) -> None:
     """All faults end, and the world is left alone."""
     stage.calm_down()
     stage.clock.passed += LONGEST_PAUSE
-    if stage.healing:
+    if not all(text.prompt or text.late for text in stage.vox.texts):
         for _ in range(REREADS):
             stage.work(POLLS)
             stage.clock.passed += POLL

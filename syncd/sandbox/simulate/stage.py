@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from syncd.clock import Clock
 from syncd.desk import NotDone, carry_out
 from syncd.engine import LANES, Engine, Setup
 from syncd.errors import StoreUnavailable, SyncdError, Transient
-from syncd.keywords import Vocabulary
+from syncd.keywords import Vocabulary, read
 from syncd.model import Consent, PhoneNumber, Rules, TacitRules
 from syncd.plan import BrakeLimits, Lane
 from syncd.primevox import Line, PrimeVox
@@ -33,6 +34,9 @@ QUIET = timedelta(hours=24)
 
 # A clock that is wrong by as much, and right again.
 CLOCK_STEPS = (timedelta(days=-1), timedelta(hours=-2), timedelta(minutes=-1), timedelta(hours=2), timedelta(0))
+
+# The same few words are read again and again.
+reader = functools.cache(read)
 
 POLLS = tuple(f"poll {line}" for line in LINES)
 MEANWHILE = ("contacts", "companies", *POLLS, *POLLS, *POLLS, "urgent", "delivery")  # texts are read most often
@@ -133,7 +137,13 @@ class Stage:
         rules = Rules(TacitRules(after_opt_out=story.after_opt_out, quiet_period=QUIET), story.staff_opt_in)  # type: ignore[arg-type]
         sweep = SWEEP if healing else timedelta(days=36_500)
         intake = IntakeSettings(
-            timedelta(seconds=POLL), sweep, QUIET, review_history=True, vocabulary=Vocabulary(), rereads=healing
+            timedelta(seconds=POLL),
+            sweep,
+            QUIET,
+            review_history=True,
+            vocabulary=Vocabulary(),
+            rereads=healing,
+            read=reader,
         )
         lines = tuple(Line(number, "100200", SecretStr("key")) for number in LINES)
         self.setup = Setup(lines, rules, intake, BRAKE)
