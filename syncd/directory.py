@@ -225,10 +225,9 @@ class Directory:
         if before is not None and (after != before.mirror or edit):
             mirror.save_mirror(connection, contact.id, after, stale=True)
         if edit is None:
-            sent = before.mirror.pending if before else None
-            if before is None or sent is None or after.pending is not None:
+            if before is None or contact.consent is None or contact.consent is not before.mirror.pending:
                 return []
-            return [self._arrived(connection, contact, before, sent)]
+            return [self._arrived(connection, contact, before, contact.consent)]
         shown = before.mirror.shown if before else None
         met = before is not None and not before.gone  # after a restore everybody is met anew
         self._log.info(

@@ -49,8 +49,9 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
         return Mirror(value, before.pending, before.echoes), None
     if value is before.shown:
         return before, None
-    if value is Consent.OPTED_IN and (before.pending is not None or value in before.echoes):
-        # Not a person's for certain, and only an opt-out may be believed on suspicion.
+    late = value is Consent.OPTED_IN and value in before.echoes
+    if late or (before.pending is not None and value is not Consent.OPTED_OUT):
+        # Not a person's for certain, and only an opt-out may be believed on suspicion. What we sent may still come.
         return Mirror(value, before.pending or before.shown, before.echoes), None
     return Mirror(value), value
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ANN, IN, OUT, World
+from fakes import ANN, BOB, IN, OUT, World
 
 from syncd.connector import Change, Outcome
 from syncd.errors import Ambiguous, Transient
@@ -75,6 +75,30 @@ def test_a_write_that_a_list_shows_while_it_is_under_way_is_told_once(world: Wor
     world.psa._one = seen_meanwhile  # type: ignore[method-assign]
     world.deliver()
     assert writes(world) == [("ann", None, OUT, "3.3.2")]
+
+
+def test_a_field_emptied_by_a_person_is_no_arrival(world: World) -> None:
+    """Bob shows opted out; while our opt-in is on its way a list shows that somebody emptied the field."""
+    world.psa.add("bob", BOB, shown=OUT)
+    world.look()
+    world.psa.edit("bob", consent=None)
+    world.clock.advance(60)
+    world.vox.text(BOB, "#Go")
+    world.poll()
+    write = world.psa._one
+
+    def looked_at_meanwhile(change: Change) -> Outcome:
+        world.engine.refresh_directory()
+        outcome = write(change)
+        world.engine.refresh_directory()
+        return outcome
+
+    world.psa._one = looked_at_meanwhile  # type: ignore[method-assign]
+    world.deliver()
+    arrived = [facts["contact"] for _, event, facts in world.log.lines if "has arrived" in event]
+    assert arrived.count("bob") == 1
+    assert [(one["contact"], one["after"]) for one in world.ledger("staff")] == [("bob", OUT)]
+    assert writes(world)[1:] == [("bob", None, IN, "3.2.3, 3.2.4")]
 
 
 def test_a_write_that_nothing_calls_for_any_more_is_told_without_a_reason(world: World) -> None:
