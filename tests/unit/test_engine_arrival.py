@@ -81,13 +81,14 @@ def test_a_field_emptied_by_a_person_is_no_arrival(world: World) -> None:
     """Bob shows opted out; while our opt-in is on its way a list shows that somebody emptied the field."""
     world.psa.add("bob", BOB, shown=OUT)
     world.look()
-    world.psa.edit("bob", consent=None)
+    world.deliver()
     world.clock.advance(60)
     world.vox.text(BOB, "#Go")
     world.poll()
     write = world.psa._one
 
     def looked_at_meanwhile(change: Change) -> Outcome:
+        world.psa.edit("bob", consent=None)
         world.engine.refresh_directory()
         outcome = write(change)
         world.engine.refresh_directory()
