@@ -246,7 +246,8 @@ class Judge:
         for contact, entries in seen.staff.items():
             for entry in entries:
                 by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
-                suspicion = entry["after"] == OUT and contact in psa.behind  # an opt-out is believed on suspicion
+                # An opt-out of ours that is seen late may be a person's, and is believed to be.
+                suspicion = entry["after"] == OUT and (contact, OUT) in psa.behind
                 if entry["after"] not in by_people and not suspicion:
                     raise Broken(
                         "e", f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}"
@@ -263,11 +264,12 @@ class Judge:
                     "e", f"{contact}: the ledger tells of {value} written {times} times, the PSA took {took}"
                 )
         last = {edit.contact: edit for edit in self.stage.psa.edits if edit.contact in self.stage.psa.contacts}
-        behind = self.stage.psa.behind  # "accepted, but not shown", and then perhaps taken for a person's
-        known = {
+        known = {(one["contact"], one["after"]) for one in seen.writes if one["result"] in ("applied", "already")}
+        # "Accepted, but not shown" is the truth as well, when it is seen only later.
+        known |= {
             (one["contact"], one["after"])
             for one in seen.writes
-            if one["result"] in ("applied", "already") or (one["result"] == "refused" and one["contact"] in behind)
+            if one["result"] == "refused" and (one["contact"], Consent(one["after"])) in self.stage.psa.behind
         }
         for contact, edit in last.items():
             self.counts["writes looked for in the ledger"] += edit.by_us

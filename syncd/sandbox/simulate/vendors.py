@@ -191,7 +191,7 @@ class Psa:
 
     ever:   each company, with numbers, that a contact ever had
     others: what people left in all fields but ours
-    behind: whose opt-out by us readers did not see at once: when they do, it may look like a person's
+    behind: (contact, value) that we wrote and readers did not see at once
     """
 
     world: World
@@ -202,7 +202,7 @@ class Psa:
     refuses: set[str] = field(default_factory=set)
     ever: dict[str, set[tuple[str | None, tuple[str, ...]]]] = field(default_factory=dict)
     others: dict[str, Record] = field(default_factory=dict)
-    behind: set[str] = field(default_factory=set)
+    behind: set[tuple[str, Consent]] = field(default_factory=set)
     before_write: Callable[[str, Consent], None] = lambda *_: None
     _old: dict[str, tuple[datetime, Record]] = field(default_factory=dict)
 
@@ -239,8 +239,7 @@ class Psa:
         if self.world.chance.strikes("reads lag behind writes"):
             until = self.world.true_now() + timedelta(seconds=self.world.chance.lag)
             self._old[contact] = (until, self.show(contact) or before)
-            if value is Consent.OPTED_OUT:
-                self.behind.add(contact)
+            self.behind.add((contact, value))
         self.contacts[contact] = replace(before, consent=value)
         self.edits.append(Edit(contact, value, by_us=True))
 
