@@ -51,7 +51,7 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
         return before, None
     late = value is Consent.OPTED_IN and value in before.echoes
     if late or (before.pending is not None and value is not Consent.OPTED_OUT):
-        # Not a person's for certain, and only an opt-out may be believed on suspicion. What we sent may still come.
+        # Not a person's for certain; only an opt-out may be believed on suspicion. What we sent may still come.
         return Mirror(value, before.pending or before.shown, before.echoes), None
     return Mirror(value), value
 
