@@ -52,6 +52,21 @@ def number_of(name: str) -> str:
     return f"+120255502{int(name[1:]):02}"
 
 
+def opt_out_with_a_lost_answer(world: World) -> None:
+    """Ann's STOP is written, and nobody hears of it."""
+    world.vox.text(ANN, "STOP")
+
+    def lost() -> Exception:
+        world.psa.edit("ann", consent=OUT)
+        world.psa.fails.clear()
+        return Transient("sent, and the answer was lost")
+
+    world.psa.fails["ann"] = lost
+    world.poll()
+    world.deliver()
+    world.clock.advance(POLL)
+
+
 # --- order -----------------------------------------------------------------------------------------------
 
 
@@ -152,17 +167,7 @@ def test_opt_out_by_staff_that_was_not_seen_yet_is_not_overwritten(world: World)
 
 def test_our_own_late_opt_out_is_not_taken_for_staff(world: World) -> None:
     """The opt-out was sent and its answer lost; the person opts in; then the opt-out shows."""
-    world.vox.text(ANN, "STOP")
-
-    def lost() -> Exception:
-        world.psa.edit("ann", consent=OUT)
-        world.psa.fails.clear()
-        return Transient("sent, and the answer was lost")
-
-    world.psa.fails["ann"] = lost
-    world.poll()
-    world.deliver()
-    world.clock.advance(POLL)
+    opt_out_with_a_lost_answer(world)
     world.vox.text(ANN, "#Go")
     world.poll()
     world.engine.deliver()
@@ -183,17 +188,7 @@ def test_value_that_shows_already_is_written_by_nobody_and_is_a_persons(world: W
 
 
 def test_value_that_shows_already_because_we_sent_it_is_no_persons(world: World) -> None:
-    world.vox.text(ANN, "STOP")
-
-    def lost() -> Exception:
-        world.psa.edit("ann", consent=OUT)
-        world.psa.fails.clear()
-        return Transient("sent, and the answer was lost")
-
-    world.psa.fails["ann"] = lost
-    world.poll()
-    world.deliver()
-    world.clock.advance(POLL)
+    opt_out_with_a_lost_answer(world)
     world.deliver()
     assert [one["result"] for one in world.ledger("write")] == ["already"]
     assert world.ledger("staff") == []
