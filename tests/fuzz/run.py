@@ -5,9 +5,9 @@
     python tests/fuzz/run.py --target "local csv" --inputs 50000
     python tests/fuzz/run.py --target answer --replay FILE     # one input that was kept, and its traceback
 
-With atheris (`pip install '.[fuzz]'`: for Linux and some versions of Python only) the inputs follow the coverage of
-syncd and of the connectors; else, or with `--engine chance`, they are drawn at random, from a seed. Each target
-runs in a process of its own. Exit code 1: something was found.
+With atheris (`pip install '.[fuzz]'`: for Linux and some versions of Python only) the inputs follow the coverage
+of syncd and of the connectors; else, or with `--engine chance`, they are drawn at random, from a seed. Each
+target runs in a process of its own. Exit code 1: something was found.
 """
 
 from __future__ import annotations
