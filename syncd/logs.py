@@ -25,8 +25,8 @@ from structlog.typing import EventDict, Processor
 
 from syncd.model import visible
 
-# How many characters a text and a traceback may have (journald cuts lines at 48 kB).
-LONGEST, LONGEST_TRACEBACK = 4_000, 30_000
+# How many characters a text and a traceback may have. journald cuts lines at 48 kB, and JSON may need six for one.
+LONGEST, LONGEST_TRACEBACK = 4_000, 7_000
 _TRACEBACKS = ("exception", "stack")
 
 # E.164 and the ways in which people write telephone numbers; not inside longer words such as hashes.

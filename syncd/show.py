@@ -172,19 +172,22 @@ def export(found: Iterable[tuple[dict[str, Any], str, str]], form: str, out: Tex
     for entry, body, digest in found:
         count += 1
         if form == "csv":
-            whole = entry | {"hash": digest, "entry": body}
+            # A semicolon stands inside JSON strings only, and some spreadsheets take it for the end of a cell.
+            whole = entry | {"hash": digest, "entry": body.replace(";", "\\u003b")}
             writer.writerow([_cell(whole.get(name)) for name in EXPORTED])
         else:
             out.write(json.dumps(entry | {"hash": digest}, sort_keys=True, ensure_ascii=True) + "\n")
     return count
 
 
+# Where a cell begins, or begins for a spreadsheet that separates by semicolons. Blanks in front are passed over,
+# and some take the wide forms of East Asian keyboards as well.
+_FORMULA = re.compile(r"(\A(?=\s*[=+\-@＝＋－＠])|[;\n](?=[^\S\n]*[=+\-@＝＋－＠]))")
+
+
 def _cell(value: Any) -> str:
     """A CSV cell that no spreadsheet takes for a formula, and no terminal for a command."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value)
-    text = visible(text, keep="\n")
-    harmless = re.fullmatch(r"\+\d{7,15}", text)  # a phone number
-    # Spreadsheets pass over blanks in front, and some take the wide forms of East Asian keyboards as well.
-    return "'" + text if re.match(r"\s*[=+\-@＝＋－＠]", text) and not harmless else text
+    text = visible(value if isinstance(value, str) else json.dumps(value), keep="\n")
+    return text if re.fullmatch(r"\+\d{7,15}", text) else _FORMULA.sub(r"\1'", text)  # a phone number is none

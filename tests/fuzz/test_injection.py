@@ -43,6 +43,7 @@ NASTY = {
     "plus": "+1+cmd|' /C calc'!A0",
     "minus": "-2+3+cmd|' /C calc'!A0",
     "at": "@SUM(1+1)",
+    "other cells": "hi;=1+1; -2;\n@SUM(1)\n =3;)",
     "tab": "\t=1+1",
     "return": "\r=1+1",
     "blanks": " \u00a0\u3000=1+1",
@@ -235,6 +236,10 @@ def test_no_cell_of_the_csv_is_a_formula_and_the_words_are_beside_it(trap: Trap)
     guilty = [cell for _, cell in cells if re.match(r"\s*[=+\-@＝＋－＠]", cell)]
     assert [cell for cell in guilty if not re.fullmatch(r"\+\d{7,15}", cell)] == []
     assert sum(cell.lstrip("'· ").startswith(("=", "＝")) for _, cell in cells) >= 4  # they were there
+    # Where the semicolon separates, quotes inside a cell mean nothing: lines and semicolons begin new ones.
+    others = [cell for line in said.splitlines() for cell in line.split(";")]
+    assert [cell for cell in others if re.match(r"\s*[=+\-@＝＋－＠]", cell)] == []
+    assert sum(cell.lstrip("' ").startswith("=") for cell in others) >= 2
 
 
 # --- settings of the PSA, and files ----------------------------------------------------------------------
