@@ -34,7 +34,7 @@ from syncd.sandbox.autotask_records import (
     sms_approval,
     sms_opt_in,
 )
-from syncd.sandbox.autotask_writes import Change, WriteError, read_change
+from syncd.sandbox.autotask_writes import Change, WriteError, read_change, read_new
 from syncd.sandbox.exchange import Answer, Request
 from syncd.sandbox.server import StandIn, utc_now
 
@@ -192,7 +192,7 @@ class AutotaskServer(AutotaskRecords, StandIn):
                     self._lingering[endpoint].append(time.monotonic() + self.quirks.slot_lingers)
 
     def _endpoint(self, request: Request) -> str | None:
-        match = re.match(r"/atservicesrest/v\d\.\d/(\w+)(/-?\d+/contacts)?", request.path.lower())
+        match = re.match(r"/v\d\.\d/(\w+)(/-?\d+/contacts)?", _path(request))
         if match is None or match[1] == "zoneinformation":
             return None
         return self.quirks.child_bucket.lower() if match[2] else match[1]
@@ -206,7 +206,7 @@ class AutotaskServer(AutotaskRecords, StandIn):
 
     def _answer(self, request: Request) -> Answer:
         """Answer zone calls without credentials, everything else with them."""
-        path = request.path.lower().removeprefix(BASE_PATH.lower())
+        path = _path(request)
         if path == "/versioninformation":
             return Answer.json({"apiVersions": list(self.quirks.api_versions)})
         if path == "/v1.0/zoneinformation":
@@ -240,6 +240,8 @@ class AutotaskServer(AutotaskRecords, StandIn):
             ("GET", f"{entity}/query/next", self._next_page),
             ("GET", f"{entity}/(?P<id>-?\\d+)", self._item),
             ("GET", f"{entity}/entityinformation(?P<part>/fields|/userdefinedfields)?", self._metadata),
+            ("POST", r"/v1\.0/(?P<entity>companies)", self._create),
+            ("POST", children, self._create),
             ("PATCH", r"/v1\.0/(?P<entity>companies)", self._write),
             ("PUT", r"/v1\.0/(?P<entity>companies)", self._write),
             ("PATCH", children, self._write),
@@ -266,10 +268,9 @@ class AutotaskServer(AutotaskRecords, StandIn):
                 return Answer.json(body, 500)
 
     def _zone(self, request: Request) -> Answer:
-        """Answer where the tenant lives (documented). A caller that sends its secret here is caught."""
+        """Answer where the tenant lives (documented). That a caller sends its secret is noted, not refused."""
         if request.headers["Secret"] is not None:
             self.leaks.append(request)
-            return _errors(400, "The stand-in refuses: zone information needs no secret.")
         if request.query.get("user", "").lower() != self.username.lower():
             return _errors(500, "Zone information could not be determined")
         url = super().base_url + ("/" if self.quirks.zone_double_slash else "") + BASE_PATH + "/"
@@ -346,6 +347,8 @@ class AutotaskServer(AutotaskRecords, StandIn):
             place = {"pageSize": query.max_records, "previousIds": [], "nextIds": [page[-1].id]}
             paging = json.dumps(place | {"method": request.method})
             next_url = f"{self.base_url}/V1.0/{table.entity.name}/query/next?paging={quote(paging)}"
+            if request.method == "GET":  # the query goes along (seen live), a POST has it in its body
+                next_url += f"&search={quote(request.query.get('search', ''))}"
         details = {
             "count": len(page),
             "requestCount": query.max_records,
@@ -422,6 +425,22 @@ class AutotaskServer(AutotaskRecords, StandIn):
             return Answer(200, b"")
         return Answer.json({self.quirks.patch_answer: change.id})
 
+    def _create(self, request: Request, match: re.Match[str]) -> Answer:
+        """Create a company, or a contact in one; the answer holds the new id (documented)."""
+        table = self.table(match.groupdict().get("entity") or "contacts")
+        values, udfs = read_new(request.body, table, self.quirks)
+        if table.entity.name in self.quirks.no_update:
+            raise WriteError(PERMISSION_TEXT)
+        if (parent := match.groupdict().get("parent")) is None:
+            values["isActive"] = values["isActive"] is not False  # active unless said otherwise: unknown
+        else:
+            values["companyID"] = int(parent)
+            if int(parent) not in self.companies.records:
+                raise WriteError(f"Record number [1]: Company {parent} does not exist.")
+        new = self._add(table, None, values, udfs)
+        self.writes.append(Write(table.entity.name, new, "id", None, new, self.clock(), applied=True))
+        return Answer.json({"itemId": new})
+
     def _meets_poison(self, change: Change) -> Poison | None:
         for key in (change.id, None):
             kind, left = self._poisons.get(key, (None, 0))
@@ -450,6 +469,11 @@ class AutotaskServer(AutotaskRecords, StandIn):
         at = self.clock()
         for name, value in {**change.values, **change.udfs}.items():
             self.writes.append(Write(table.entity.name, record.id, name, old[name], value, at, applied))
+
+
+def _path(request: Request) -> str:
+    """Return the path after the zone's base; a doubled or last slash means nothing (client code in daily use)."""
+    return re.sub(r"/{2,}", "/", request.path.lower()).rstrip("/").removeprefix(BASE_PATH.lower())
 
 
 def _query_body(request: Request) -> Any:

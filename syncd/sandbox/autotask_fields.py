@@ -161,6 +161,12 @@ class PicklistValue:
     active: bool = True
 
 
+PICKLISTS: Final[Mapping[str, tuple[PicklistValue, ...]]] = {
+    "companyType": tuple(PicklistValue(*pair) for pair in (("1", "Customer"), ("2", "Lead"), ("3", "Prospect")))
+}
+"""The choices of built-in fields; tenants may rename them. Values are texts, of numbers too (documented)."""
+
+
 @dataclass(frozen=True)
 class Udf:
     """A user-defined field: plain text when it has no values, else a single-select list.
@@ -239,14 +245,29 @@ def field_information(entity: Entity) -> dict[str, Any]:
                 "isQueryable": known.queryable,
                 "isReference": known.name.endswith("ID"),
                 "referenceEntityType": "Company" if known.name in {"companyID", "parentCompanyID"} else "",
-                "isPickList": False,
-                "picklistValues": None,
+                "isPickList": known.name in PICKLISTS,
+                "picklistValues": _choices(PICKLISTS.get(known.name, ())),
                 "picklistParentValueField": "",
                 "isSupportedWebhookField": not known.read_only,
             }
             for known in entity.fields.values()
         ]
     }
+
+
+def _choices(values: Iterable[PicklistValue]) -> list[dict[str, Any]] | None:
+    return [
+        {
+            "value": choice.value,
+            "label": choice.label,
+            "isDefaultValue": False,
+            "sortOrder": order,
+            "parentValue": "",
+            "isActive": choice.active,
+            "isSystem": False,
+        }
+        for order, choice in enumerate(values, start=1)
+    ] or None
 
 
 def udf_information(udfs: Iterable[Udf]) -> dict[str, Any]:
@@ -265,19 +286,7 @@ def udf_information(udfs: Iterable[Udf]) -> dict[str, Any]:
                 "isReference": False,
                 "referenceEntityType": "",
                 "isPickList": bool(udf.values),
-                "picklistValues": [
-                    {
-                        "value": choice.value,
-                        "label": choice.label,
-                        "isDefaultValue": False,
-                        "sortOrder": order,
-                        "parentValue": "",
-                        "isActive": choice.active,
-                        "isSystem": False,
-                    }
-                    for order, choice in enumerate(udf.values, start=1)
-                ]
-                or None,
+                "picklistValues": _choices(udf.values),
                 "picklistParentValueField": "",
                 "defaultValue": None,
                 "isSupportedWebhookField": False,

@@ -223,12 +223,15 @@ def _comparable(value: object, info: FieldInfo | None) -> Any:
     data_type = info.data_type if info else "string"
     if value is None or isinstance(value, (dict, list)):
         raise QueryError("Invalid query syntax. A value is required.")
+    if data_type == "string":
+        return str(value).casefold()
+    # Clients in daily use send flags as text, for Contacts.isActive too, though it is an integer.
+    if isinstance(value, str) and value.casefold() in {"true", "false"}:
+        value = value.casefold() == "true"
     if data_type == "boolean":
         if not isinstance(value, bool):
             raise QueryError("Invalid query syntax. A boolean value is required.")
         return value
-    if data_type == "string":
-        return str(value).casefold()
     try:
         if data_type == "datetime":
             moment = datetime.fromisoformat(str(value))

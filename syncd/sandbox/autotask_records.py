@@ -187,6 +187,7 @@ class AutotaskRecords:
             "companyType": 1,
             "ownerResourceID": 29_682_885,
             "phone": "",
+            "companyNumber": "",  # never null, unlike other unset texts (client code)
         }
         return self._add(self.companies, company_id, values | fields, {self.company_field: approval})
 

@@ -30,16 +30,35 @@ def read_change(body: bytes, table: Table, quirks: AutotaskQuirks, *, whole: boo
     that mean nothing, except that of a UDF: it belongs into ``userDefinedFields``, and fails at the root
     (seen live).
     """
+    keys = _keys(body)
+    identity = keys.pop("id", None)
+    if not isinstance(identity, int) or isinstance(identity, bool):
+        raise WriteError("The id of the entity is required.")
+    values, udfs = _fields(keys, table, quirks)
+    if whole:
+        values, udfs = _completed(values, udfs, table)
+    return Change(identity, values, udfs)
+
+
+def read_new(body: bytes, table: Table, quirks: AutotaskQuirks) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """Read the body of a POST that creates a record: as for a PUT, but the id is the service's to choose."""
+    values, udfs = _fields(_keys(body), table, quirks)
+    return _completed(values, udfs, table)
+
+
+def _keys(body: bytes) -> dict[str, Any]:
     try:
         sent = json.loads(body)
     except ValueError:
         raise WriteError("Unexpected character encountered while parsing value.") from None
     if not isinstance(sent, dict):
         raise WriteError("Unexpected token while parsing the entity.")
-    keys = {str(name).lower(): value for name, value in sent.items()}
-    identity = keys.pop("id", None)
-    if not isinstance(identity, int) or isinstance(identity, bool):
-        raise WriteError("The id of the entity is required.")
+    return {str(name).lower(): value for name, value in sent.items()}
+
+
+def _fields(
+    keys: dict[str, Any], table: Table, quirks: AutotaskQuirks
+) -> tuple[dict[str, Any], dict[str, str | None]]:
     udfs = _read_udfs(keys.pop("userdefinedfields", []), table, quirks)
     values = {}
     for name, value in keys.items():
@@ -50,9 +69,7 @@ def read_change(body: bytes, table: Table, quirks: AutotaskQuirks, *, whole: boo
             _check(info, value)
             if not info.read_only:
                 values[info.name] = value
-    if whole:
-        values, udfs = _completed(values, udfs, table)
-    return Change(identity, values, udfs)
+    return values, udfs
 
 
 def _completed(

@@ -30,13 +30,18 @@ Poison = Literal["validation", "permission", "error", "silent"]
 """What every write of a contact meets: 400 that blames the value, 403, 500, or a 200 that changes nothing."""
 
 KINDS: dict[str, Kind] = {"/company/contacts": "Contacts", "/company/companies": "Companies"}
-CONTACT_NAMES = frozenset(
-    {"id", "firstName", "lastName", "company", "site", "inactiveFlag", "types", "communicationItems", "title"}
-    | {"customFields", "defaultPhoneNbr", "defaultPhoneType", "unsubscribeFlag", "lastUpdated", "_info"}
+# What a condition may name: the documented fields of interest, whether a record here has them or not.
+_SHARED_NAMES = frozenset(
+    {"id", "site", "types", "addressLine1", "addressLine2", "city", "state", "zip", "country", "integratorTags"}
+    | {"unsubscribeFlag", "customFields", "lastUpdated", "_info"}
 )
-COMPANY_NAMES = frozenset(
-    {"id", "identifier", "name", "status", "types", "phoneNumber", "deletedFlag", "territoryManager"}
-    | {"customFields", "lastUpdated", "_info"}
+CONTACT_NAMES = _SHARED_NAMES | (
+    {"firstName", "lastName", "nickName", "company", "inactiveFlag", "communicationItems", "title", "department"}
+    | {"relationship", "defaultPhoneNbr", "defaultPhoneType", "defaultFlag", "managerContact", "companyLocation"}
+)
+COMPANY_NAMES = _SHARED_NAMES | (
+    {"identifier", "name", "status", "phoneNumber", "faxNumber", "website", "territory", "territoryManager"}
+    | {"market", "accountNumber", "defaultContact", "parentCompany", "leadFlag", "isVendorFlag", "deletedFlag"}
 )
 BLOCKED_PAGE = (
     "<!DOCTYPE html><html><head><title>Error 1015</title></head><body>You are rate limited</body></html>"
@@ -186,9 +191,9 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
     # What is answered.
 
     def _route(self, request: Request, path: str) -> Answer:
-        match = re.fullmatch(r"(.*?)(?:/(count|\d+))?(?:/(communications)(?:/(count))?)?", path, re.IGNORECASE)
+        match = re.fullmatch(r"(.*?)(?:/(count|\d+))?(?:/(communications)(?:/(count|\d+))?)?", path, re.IGNORECASE)
         assert match is not None  # noqa: S101  (the pattern matches any text)
-        table, part, child, child_count = (found and found.casefold() for found in match.groups())
+        table, part, child, child_part = (found and found.casefold() for found in match.groups())
         table = table or ""
         if table in {known.casefold() for known in self.quirks.no_access}:
             return _error(403, "Forbidden", "The security role of this member does not allow it.")
@@ -213,7 +218,11 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
             return _error(404, "NotFound", f"{singular} {part} not found")
         if child:
             items = [item | {"contactId": number} for item in row.get("communicationItems") or []]
-            return self._list(request, "", items, count=bool(child_count))
+            if child_part is None or child_part == "count" or request.method != "GET":
+                return self._list(request, "", items, count=child_part == "count")
+            for item in (one for one in items if str(one["id"]) == child_part):
+                return Answer.json(item)
+            return _error(404, "NotFound", f"ContactCommunication {child_part} not found")
         if request.method == "GET":
             chosen = parameters(request).get("fields")
             return Answer.json(self._projected(row, chosen) if chosen else row)
@@ -235,7 +244,11 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
             return [self._shown(kind, record) for _, record in sorted(self.records[kind].items())]
         names = [{"id": number, "name": name} for number, name in enumerate(self.statuses, 1)]
         if table == "/company/companies/statuses":
-            return [one | {"defaultFlag": one["id"] == 1, "inactiveFlag": False, "_info": {}} for one in names]
+            flags = ("inactiveFlag", "notifyFlag", "disallowSavingFlag", "customNoteFlag", "cancelOpenTracksFlag")
+            rest: Row = dict.fromkeys(flags, False) | {"_info": {}}
+            return [one | {"defaultFlag": one["id"] == 1} | rest for one in names]
+        if table in {"/company/companies/types", "/company/contacts/types"}:
+            return []  # this tenant has none
         if table == "/company/communicationtypes":
             return [
                 {
@@ -338,6 +351,7 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
             values, custom = _put(record, request.body), dict(record.custom)
         else:
             values, custom = patched(record, request.body, self.fields, self.quirks)
+            self.complete(values, {name for name in values if values[name] != record.values.get(name)})
         if poison != "silent":
             self._apply(kind, record, values, custom)
         if self.quirks.patch_answer == "empty":
@@ -358,13 +372,14 @@ class ConnectWiseServer(ConnectWiseRecords, StandIn):
         custom = {self.fields[one["id"]].caption: one.get("value") for one in sent.pop("customFields", [])}
         company = (sent.pop("company", None) or {}).get("id")
         sent = {name: value for name, value in sent.items() if name not in {"id", "_info"}}
+        self.complete(sent, set(sent))
         if kind == "Companies":
+            given = {"status": sent.pop("status")} if sent.get("status") else {}
             new = self.add_company(sent.pop("name"), **sent)
         else:
-            items = sent.pop("communicationItems", [])
+            given = {"communicationItems": sent.pop("communicationItems", [])}
             new = self.add_contact(company, sent.pop("firstName"), sent.pop("lastName", ""), **sent)
-            self.records[kind][new].values["communicationItems"] = items
-        self._edit(kind, new, {}, custom)
+        self._edit(kind, new, given, custom)
         return Answer.json(self._shown(kind, self.records[kind][new]), 201)
 
     def _apply(self, kind: Kind, record: Record, values: Row, custom: dict[int, Any]) -> None:

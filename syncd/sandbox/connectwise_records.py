@@ -294,6 +294,29 @@ class ConnectWiseRecords:
         }
         return {name: known for name, known in item.items() if known is not None}
 
+    def complete(self, values: Row, names: set[str]) -> None:
+        """Fill in what a caller gave by its id or name alone, and give new items an id (client code)."""
+        status, company, items = (
+            values.get(name) if name in names else None for name in ("status", "company", "communicationItems")
+        )
+        if isinstance(status, dict):
+            values["status"] = self._known(self.statuses, status)
+        if isinstance(company, dict) and isinstance(company.get("id"), int):
+            values["company"] = self._company_reference(company["id"])
+        if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+            values["communicationItems"] = [self._completed_item(item) for item in items]
+
+    def _completed_item(self, item: Row) -> Row:
+        given = item.get("type")
+        kind = self._known(self.types, given if isinstance(given, dict) else {"id": 1})
+        says = kind.get("name") if kind.get("name") in {"Fax", "Email"} else "Phone"
+        return self._item(self.types[0], None, says) | item | {"type": kind}
+
+    def _known(self, names: list[str], given: Row) -> Row:
+        number = given.get("id")
+        name = names[number - 1] if isinstance(number, int) and 0 < number <= len(names) else given.get("name")
+        return self._reference(names, name) if name in names else given
+
     def _company_reference(self, company: int) -> Row:
         known = self.records["Companies"].get(company)
         values = known.values if known else {"identifier": f"Company{company}", "name": f"Company {company}"}

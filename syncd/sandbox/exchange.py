@@ -150,10 +150,11 @@ class Exchange:
         return self._answer
 
     def send(self, answer: Answer) -> None:
-        """Send a whole answer in one write, keeping the connection open."""
+        """Send a whole answer in one write; the connection stays open, or the answer says that it does not."""
         self.request.status = answer.status
         body = b"" if self.request.method == "HEAD" else answer.body
-        self.write(answer.head() + body)
+        closes = {"Connection": "close"} if self._handler.close_connection else None
+        self.write(answer.head(extra=closes) + body)
 
     def write(self, data: bytes) -> None:
         """Send some bytes as they are."""

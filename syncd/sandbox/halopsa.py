@@ -143,20 +143,21 @@ class HaloPsaServer(HaloGate, HaloRecords, StandIn):
         if given.get("order"):
             key, down = given["order"].lower(), _is_true(given.get("orderdesc"))
             rows.sort(key=lambda one: (one.id if key == "id" else str(one.values.get(key)), one.id), reverse=down)
-        total = len(rows)
-        if _is_true(given.get("pageinate")):
-            size = max(1, int(given.get("page_size") or 50))
-            size = min(size, self.quirks.page_cap or size)
-            page = 1 if self.quirks.ignores_paging else max(1, int(given.get("page_no") or 1))
-            rows = rows[(page - 1) * size : page * size]
-        elif given.get("count"):
-            rows = rows[: int(given["count"])]
+        total, rows = len(rows), self._page(rows, given)
         wanted = {int(one) for one in re.findall(r"\d+", given.get("include_custom_fields", ""))}
         shown = [self._row(entity, record, wanted) for record in rows]
         if self.quirks.bare_list:
             return Answer.json(shown)
         body: dict[str, Any] = {"record_count": total} if self.quirks.record_count else {}
         return Answer.json(body | {LIST_KEYS[entity]: shown})
+
+    def _page(self, rows: list[Any], given: dict[str, str]) -> list[Any]:
+        if _is_true(given.get("pageinate")):
+            size = max(1, int(given.get("page_size") or 50))
+            size = min(size, self.quirks.page_cap or size)
+            page = 1 if self.quirks.ignores_paging else max(1, int(given.get("page_no") or 1))
+            return rows[(page - 1) * size : page * size]
+        return rows[: int(given["count"])] if given.get("count") else rows
 
     def _wanted(self, record: Record, given: dict[str, str]) -> bool:
         values = record.values
@@ -238,9 +239,18 @@ class HaloPsaServer(HaloGate, HaloRecords, StandIn):
             return self._failed(404, "Not found")
         return Answer.json({})
 
-    def _sites(self, _request: Request, _match: re.Match[str]) -> Answer:
-        sites = [{"id": one * 10.0, "name": "Main", "client_id": float(one)} for one in self.records["Client"]]
-        return Answer.json({"record_count": len(sites), "sites": sites})
+    def _sites(self, request: Request, _match: re.Match[str]) -> Answer:
+        """List the one site of each client (its id is ten times the client's)."""
+        given = self._given(request)
+        address = {f"delivery_address_line{number}": "" for number in range(1, 6)}
+        sites = []
+        for one in self.records["Client"].values():
+            if given.get("client_id", str(one.id)) == str(one.id):
+                name = one.values["name"]
+                names = {"name": "Main", "client_name": name, "clientsite_name": f"{name}/Main"}
+                row = {"id": one.id * 10.0, "client_id": float(one.id), "inactive": False, "phonenumber": ""}
+                sites.append(row | names | (address if _is_true(given.get("includeaddress")) else {}))
+        return Answer.json({"record_count": len(sites), "sites": self._page(sites, given)})
 
     def _field_list(self, request: Request, _match: re.Match[str]) -> Answer:
         if denied := self._denied("GET", "FieldInfo"):
@@ -307,9 +317,7 @@ class HaloPsaServer(HaloGate, HaloRecords, StandIn):
     def _save(self, entity: str, row: dict[str, Any], *, silent: bool) -> dict[str, Any] | None:
         record_id = row.get("id")
         if not record_id:
-            record_id = self.next_id(entity)
-            blank = {"name": "", "inactive": False, "client_id": 1, "site_id": 1, "linked_agent_id": 0}
-            self.records[entity][record_id] = Record(record_id, blank | dict.fromkeys(PHONES))
+            record_id = self._new(entity, row)
             self.created.append(record_id)
         record = self.records[entity].get(int(record_id))
         if record is None:
@@ -330,6 +338,13 @@ class HaloPsaServer(HaloGate, HaloRecords, StandIn):
         return (
             self._shown(entity, record, full=True) if record.past is None else {"id": record.id, **record.values}
         )
+
+    def _new(self, entity: str, row: dict[str, Any]) -> int:
+        """Add a record; a user belongs to the client that is given, else to that of the site."""
+        if entity == "Client":
+            return self.add_client(str(row.get("name") or ""))
+        name = row.get("name") or f"{row.get('firstname') or ''} {row.get('surname') or ''}".strip()
+        return self.add_user(int(row.get("client_id") or int(row.get("site_id") or 10) // 10), str(name))
 
 
 def _entity(match: re.Match[str]) -> str:

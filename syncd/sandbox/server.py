@@ -35,15 +35,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         """Read the body and hand the request to the stand-in."""
-        length = self.headers.get("Content-Length", "0")
-        body = self.rfile.read(int(length)) if length.isdigit() else b""
-        if not length.isdigit() or len(body) < int(length) or self.headers.get("Transfer-Encoding"):
+        try:
+            body = self._body()
+        except ValueError:
             self.close_connection = True
             return
         try:
             self.server.stand_in.handle(self, body)
         except (OSError, StoppingError):  # the caller hung up, the connection was reset, or stop() was called
             self.close_connection = True
+
+    def _body(self) -> bytes:
+        """The whole body, however it is sent. Raises ValueError for one that is cut short or has no length."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self._read(int(self.headers.get("Content-Length", "0")))
+        body = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            body += self._read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # headers after the body
+            pass
+        return body
+
+    def _read(self, size: int) -> bytes:
+        if size < 0 or len(found := self.rfile.read(size)) < size:
+            raise ValueError("the body is cut short")
+        return found
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = serve  # noqa: N815
 

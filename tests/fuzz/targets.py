@@ -524,7 +524,7 @@ def _must_be_an_export(said: str, form: str, entry: dict[str, Any], body: str) -
     head, row = csv.reader(io.StringIO(said, newline=""))
     cells = dict(zip(head, row, strict=True))
     assert json.loads(cells["entry"]) == entry
-    assert ledger.digest(cells["entry"]) == cells["hash"]
+    assert ledger.digest(ledger.canonical(json.loads(cells["entry"]))) == cells["hash"]
     assert _visible(said, "\r\n")
     for name in ("text", "contact", "reason"):
         assert not re.match(r"\s*[=+\-@＝＋－＠]", cells[name]) or re.fullmatch(r"\+\d{7,15}", cells[name])

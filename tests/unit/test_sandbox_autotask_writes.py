@@ -123,6 +123,35 @@ def test_company_writes_have_a_root_route(autotask, api, acme):
     assert autotask.approval(acme) == "Opted-Out"
 
 
+def test_companies_and_contacts_are_created(autotask, api):
+    body = {"companyName": "New", "companyType": 1, "ownerResourceID": 7, "phone": "202-555-0100"}
+    new = api.call("POST", "/V1.0/Companies", json=body).json()["itemId"]
+    assert (autotask.company(new)["companyName"], autotask.company(new)["isActive"]) == ("New", True)
+    sent = {"companyID": 0, "firstName": "Zoe", "lastName": "Ray", "isActive": 1, "mobilePhone": "202-555-0101"}
+    sent["userDefinedFields"] = [{"name": "SMS Opt-In", "value": "Opted-In"}]
+    answer = api.call("POST", f"/V1.0/Companies/{new}/Contacts", json=sent)
+    zoe = answer.json()["itemId"]
+    assert (autotask.contact(zoe)["companyID"], autotask.opt_in(zoe)) == (new, "Opted-In")
+    assert api.shown(zoe) == "Opted-In"
+    assert [(write.entity, write.field, write.new) for write in autotask.writes] == [
+        ("Companies", "id", new),
+        ("Contacts", "id", zoe),
+    ]
+
+
+def test_what_a_new_record_must_have(autotask, api, acme):
+    sent = {"firstName": "Zoe", "lastName": "Ray"}
+    answer = api.call("POST", f"/V1.0/Companies/{acme}/Contacts", json=sent)
+    assert (answer.status_code, answer.json()["errors"]) == (500, ["Missing Required Field: isActive"])
+    answer = api.call("POST", "/V1.0/Companies/999/Contacts", json=sent | {"isActive": 1})
+    assert "Company 999 does not exist" in answer.json()["errors"][0]
+    assert api.call("POST", "/V1.0/Contacts", json=sent | {"isActive": 1}).status_code == 404
+    autotask.change(no_update=frozenset({"Companies"}))
+    body = {"companyName": "New", "companyType": 1, "ownerResourceID": 7, "phone": "1"}
+    assert "permissions" in api.call("POST", "/V1.0/Companies", json=body).json()["errors"][0]
+    assert autotask.writes == []
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

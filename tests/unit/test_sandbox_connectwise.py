@@ -383,6 +383,45 @@ def test_post_creates(server, api, acme):
     assert server.opt_ins(acme) == {answer.json()["id"]: "Opted-In"}
 
 
+def test_references_are_completed_on_write(server, api, acme, ann):
+    new = {"name": "Birch", "identifier": "Birch", "status": {"id": 2}}
+    birch = api.call("POST", "/company/companies", json=new).json()
+    assert birch["status"]["name"] == "Inactive"
+    assert len(api.get("/company/companies/statuses").json()) == 5
+    items = [{"type": {"id": 5}, "value": "eve@example.com"}, {"type": {"name": "Cell"}, "value": "202-555-0107"}]
+    new = {"firstName": "Eve", "company": {"id": birch["id"]}, "communicationItems": items}
+    shown = api.call("POST", "/company/contacts", json=new).json()["communicationItems"]
+    assert [(one["type"]["name"], one["communicationType"]) for one in shown] == [
+        ("Email", "Email"),
+        ("Cell", "Phone"),
+    ]
+    assert len({one["id"] for one in shown}) == 2
+    patch = [{"op": "replace", "path": "company", "value": {"id": birch["id"]}}]
+    assert api.call("PATCH", f"/company/contacts/{ann}", json=patch).json()["company"]["name"] == "Birch"
+    patch = [{"op": "replace", "path": "status", "value": {"name": "Credit Hold"}}]
+    assert api.call("PATCH", f"/company/companies/{acme}", json=patch).json()["status"]["id"] == 3
+
+
+def test_a_documented_field_may_be_named_in_a_condition(api, ann):
+    assert api.ids(conditions='zip="33601" or firstName="Ann"') == [ann]
+    answer = api.get("/company/companies", params={"conditions": "city=null and isVendorFlag=null"})
+    assert answer.status_code == 200
+
+
+def test_setup_tables(api):
+    row = api.get("/company/companies/statuses").json()[0]
+    assert row["defaultFlag"]
+    assert not any(row[flag] for flag in ("inactiveFlag", "notifyFlag", "disallowSavingFlag"))
+    assert api.get("/company/companies/types").json() == api.get("/company/contacts/types").json() == []
+
+
+def test_one_communication_item(api, ann):
+    item = api.get(f"/company/contacts/{ann}/communications").json()[0]
+    assert api.get(f"/company/contacts/{ann}/communications/{item['id']}").json() == item
+    answer = api.get(f"/company/contacts/{ann}/communications/1")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NotFound")
+
+
 def test_masks_workflows_and_empty_answers(server, api, ann):
     server.set_custom("Contacts", ann, "PIN", "1234")
     assert api.get(f"/company/contacts/{ann}").json()["customFields"][2]["value"] == "*****"

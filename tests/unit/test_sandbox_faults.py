@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -319,3 +320,28 @@ def test_serve_runs_named_stand_ins_until_told():
     assert not thread.is_alive()
     with pytest.raises(ValueError, match="no stand-in called nobody"):
         serve(["nobody"])
+
+
+# --- how a body comes, and how a connection ends ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut short"])
+def test_a_body_in_chunks_is_read(primevox, cut):
+    body = b"5\r\nphone\r\n3;x=1\r\n=20\r\n" + (b"" if cut else b"0\r\nX-Late: 1\r\n\r\n")
+    head = b"POST /any HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", primevox.port), timeout=3) as line:
+        line.sendall(head + body)
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(65536)
+    assert answer.startswith(b"" if cut else b"HTTP/1.1 4")
+    assert [request.body for request in primevox.requests] == ([] if cut else [b"phone=20"])
+
+
+def test_who_asks_for_the_end_of_the_connection_is_told_of_it(primevox, session):
+    params = {"auth": "k+/=", "containerID": "100200", "phoneNumber": "2025550100"}
+    url = primevox.base_url + LIST
+    assert (
+        session.get(url, params=params, timeout=3, headers={"Connection": "close"}).headers["Connection"]
+        == "close"
+    )
+    assert "Connection" not in session.get(url, params=params, timeout=3).headers

@@ -325,4 +325,22 @@ def test_clients_are_written_and_deleted_too(halo, api, acme):
 def test_what_clients_of_others_look_up_at_their_start(api, acme):
     assert api.call("GET", "/Lookup", params={"lookupid": 11}).json() == []
     assert api.call("GET", "/Site").json()["record_count"] == 1
+
+
+def test_sites_are_filtered_and_paged_as_lists_are(halo, api, acme):
+    birch = halo.add_client("Birch")
+    [site] = api.call("GET", "/Site", params={"client_id": birch}).json()["sites"]
+    assert (site["client_id"], site["clientsite_name"], site["id"]) == (float(birch), "Birch/Main", birch * 10.0)
+    answer = api.call("GET", "/Site", params={"pageinate": "true", "page_size": 1, "page_no": 2}).json()
+    assert (answer["record_count"], [one["client_id"] for one in answer["sites"]]) == (2, [float(birch)])
+    assert (
+        "delivery_address_line5" in api.call("GET", "/Site", params={"includeaddress": "true"}).json()["sites"][0]
+    )
+
+
+def test_what_a_new_record_has(halo, api, acme):
+    [row] = api.call("POST", "/Users", json=[{"firstname": "Eve", "surname": "Ray", "site_id": acme * 10}]).json()
+    assert (row["name"], row["client_id"], row["client_name"], row["inactive"]) == ("Eve Ray", acme, "Acme", False)
+    [row] = api.call("POST", "/Client", json=[{"name": "Cedar"}]).json()
+    assert (row["name"], row["toplevel_name"], "site_id" in row) == ("Cedar", "Customers", False)
     assert api.call("GET", "/Nothing").status_code == 404
