@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncd.clock import Clock
 from syncd.connector import Change, Connector, Outcome, Result
-from syncd.directory import Writes, staff_entry, write_entry
+from syncd.directory import Writes, arrival_entry, staff_entry, write_entry
 from syncd.errors import (
     Permanent,
     ShapeChanged,
@@ -22,7 +22,7 @@ from syncd.errors import (
 from syncd.http import before_sending
 from syncd.model import Consent, Rules, Verdict
 from syncd.pace import urgent
-from syncd.plan import PARKED_AFTER, Lane, Mirror, look, needs_write, retry_in
+from syncd.plan import PARKED_AFTER, Lane, Mirror, arrived, look, needs_write, retry_in
 from syncd.policy import OVERRULED, decide
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
@@ -40,11 +40,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A change that the connector has taken, the verdict that it carries out, and what was known before."""
+    """A change that the connector has taken, and the verdict that it carries out."""
 
     change: Change
     verdict: Verdict
-    before: Mirror
 
 
 class Delivery:
@@ -208,7 +207,7 @@ class Delivery:
                 mirror.save_mirror(connection, one.id, now.mirror.sending(now.verdict.desired))
             self._writes.touched(one.id)
             change = Change(one.id, now.company_id, now.verdict.desired, now.mirror.shown)
-            taken[one.id] = _Taken(change, now.verdict, now.mirror)
+            taken[one.id] = _Taken(change, now.verdict)
             yield change
 
     def _still_wanted(self, taken: dict[str, _Taken], done: Collection[str]) -> None:
@@ -237,12 +236,12 @@ class Delivery:
             failures = mirror.failures(connection, contact_id, change.consent)
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
-                    shown, edit = look(before.sending(change.consent), change.consent)
-                    if outcome.result is Result.ALREADY:  # what no earlier write of ours explains, a person set
-                        _, edit = look(taken.before, change.consent)
-                    self._looked(connection, change, shown, edit)
+                    shown, _ = look(before.sending(change.consent), change.consent)
+                    mirror.save_mirror(connection, contact_id, shown, stale=True)
                 case Result.CHANGED:
-                    self._looked(connection, change, *look(before, Consent.OPTED_OUT))
+                    shown, edit = look(before, Consent.OPTED_OUT)
+                    mirror.save_mirror(connection, contact_id, shown, stale=True)
+                    ledger.append_all(connection, now, self._found(connection, change, before, edit))
                 case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
                     self._postpone(connection, change, failures + 1, "the PSA has no such contact")
                     self._look_again()
@@ -258,12 +257,17 @@ class Delivery:
             self._alone.discard(contact_id)
         self._tell(taken, outcome)
 
-    def _looked(self, connection: Connection, change: Change, shown: Mirror, edit: Consent | None) -> None:
-        """Keep what the connector saw, with a ledger entry if a person had set it."""
-        mirror.save_mirror(connection, change.contact_id, shown, stale=True)
+    @staticmethod
+    def _found(
+        connection: Connection, change: Change, before: Mirror, edit: Consent | None
+    ) -> list[dict[str, Any]]:
+        """The ledger entry about the opt-out that an opt-in met: a person's, or an earlier one of ours."""
         if edit is not None:
-            entry = staff_entry(change.contact_id, change.company_id, change.shown, edit)
-            ledger.append_all(connection, self._clock.now(), [entry])
+            end = ledger.head(connection).seq
+            return [staff_entry(change.contact_id, change.company_id, change.shown, edit, end)]
+        if arrived(before, Consent.OPTED_OUT):
+            return [arrival_entry(replace(change, consent=Consent.OPTED_OUT), None)]
+        return []
 
     def _tell(self, taken: _Taken, outcome: Outcome) -> None:
         if OVERRULED in taken.verdict.reason and outcome.result is Result.APPLIED:

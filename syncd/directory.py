@@ -13,7 +13,7 @@ from syncd.connector import Change, Connector, Outcome, Result
 from syncd.errors import ShapeChanged
 from syncd.membership import effective_state, is_opt_out
 from syncd.model import Company, CompanyState, Consent, Contact, Verdict, storable
-from syncd.plan import SHRUNK, BrakeLimits, Held, Mirror, company_brake, contact_brake, look
+from syncd.plan import SHRUNK, BrakeLimits, Held, Mirror, arrived, company_brake, contact_brake, look
 from syncd.store import evidence, ledger, mirror
 from syncd.store.database import Connection, Database
 from syncd.store.times import stamp
@@ -152,6 +152,8 @@ class Directory:
     def refresh_contacts(self, company: str | None = None) -> None:
         """Compare the contacts of one company, or all, with the mirror. Raises what the connector raised."""
         mark = self._writes.now()
+        with self._database.begin() as connection:
+            end = ledger.head(connection).seq
         listed: dict[str, Contact] = {}
         for contact in self._psa.contacts(company):
             self._beat()
@@ -170,7 +172,7 @@ class Directory:
                 self._braked(connection, held, brake, "contacts")
             if held:  # who they are is taken over, where they appeared is not: their own texts are not held up
                 listed |= {one: _left_where_it_was(listed[one], known.get(one)) for one in moved}
-            self._record_contacts(connection, listed, known, mark)
+            self._record_contacts(connection, listed, known, mark, end)
             if company is None and not held:
                 self._record_gone(connection, listed, known)
 
@@ -199,7 +201,9 @@ class Directory:
         listed: dict[str, Contact],
         known: dict[str, mirror.KnownContact],
         mark: int,
+        end: int,
     ) -> None:
+        """`mark`, `end`: the last write, and the last ledger entry, before the list was asked for."""
         now = self._clock.now()
         told = [one for one in listed.values() if one.id not in known or _differs(known[one.id], one)]
         seqs = ledger.append_all(connection, now, [_contact_entry(one) for one in told])
@@ -214,18 +218,18 @@ class Directory:
         for contact in listed.values():
             if self._writes.since(mark, contact.id):
                 continue  # what the list shows may be older than our own write
-            edits += self._look(connection, known.get(contact.id), contact)
+            edits += self._look(connection, known.get(contact.id), contact, end)
         ledger.append_all(connection, now, edits)
 
     def _look(
-        self, connection: Connection, before: mirror.KnownContact | None, contact: Contact
+        self, connection: Connection, before: mirror.KnownContact | None, contact: Contact, end: int
     ) -> Iterable[dict[str, Any]]:
         """Keep what the field shows; the ledger entry when a person set it."""
         after, edit = look(before.mirror if before else None, contact.consent)
         if before is not None and (after != before.mirror or edit):
             mirror.save_mirror(connection, contact.id, after, stale=True)
         if edit is None:
-            if before is None or contact.consent is None or contact.consent is not before.mirror.pending:
+            if before is None or contact.consent is None or not arrived(before.mirror, contact.consent):
                 return []
             return [self._arrived(connection, contact, before, contact.consent)]
         shown = before.mirror.shown if before else None
@@ -236,19 +240,16 @@ class Directory:
             before=shown,
             after=edit,
         )
-        return [staff_entry(contact.id, contact.company_id, shown, edit)]
+        return [staff_entry(contact.id, contact.company_id, shown, edit, end)]
 
     def _arrived(
         self, connection: Connection, contact: Contact, before: mirror.KnownContact, sent: Consent
     ) -> dict[str, Any]:
         """The ledger entry of a write whose end nobody saw: we were killed, or its answer was lost."""
         waiting = mirror.waiting_one(connection, contact.id)
-        verdict = Verdict(sent, "", "another value is wanted since this one was sent")
-        if waiting is not None and waiting.verdict.desired is sent:
-            verdict = waiting.verdict
         self._log.info("a write whose end was not seen has arrived", contact=contact.id, value=sent)
         change = Change(contact.id, contact.company_id, sent, before.mirror.shown)
-        return {"kind": "write", **write_entry(change, verdict, Outcome(Result.ALREADY, "sent before; shown now"))}
+        return arrival_entry(change, waiting.verdict if waiting else None)
 
     def _record_gone(
         self, connection: Connection, listed: dict[str, Contact], known: dict[str, mirror.KnownContact]
@@ -311,9 +312,20 @@ def release_brake(connection: Connection, now: datetime, by: str) -> list[str]:
     return released
 
 
-def staff_entry(contact: str, company: str | None, before: Consent | None, after: Consent) -> dict[str, Any]:
-    """The ledger entry for a person's edit."""
-    return {"kind": "staff", "contact": contact, "company": company, "before": before, "after": after}
+def staff_entry(
+    contact: str, company: str | None, before: Consent | None, after: Consent, known: int
+) -> dict[str, Any]:
+    """The ledger entry for a person's edit. `known`: the last entry when the PSA was asked."""
+    facts = {"contact": contact, "company": company, "before": before, "after": after, "known": known}
+    return {"kind": "staff"} | facts
+
+
+def arrival_entry(change: Change, verdict: Verdict | None) -> dict[str, Any]:
+    """The ledger entry of a write that is seen to have arrived; the verdict of now says why, if it asks for it."""
+    if verdict is None or verdict.desired is not change.consent:
+        verdict = Verdict(change.consent, "", "another value is wanted since this one was sent")
+    outcome = Outcome(Result.ALREADY, "sent before; shown now")
+    return {"kind": "write", **write_entry(change, verdict, outcome)}
 
 
 def write_entry(change: Change, verdict: Verdict, outcome: Outcome) -> dict[str, Any]:

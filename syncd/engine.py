@@ -235,7 +235,8 @@ class Engine:
             return None
         result = self._run(health, job)
         since = self._clock.monotonic() - self._remembered.get(what, float("-inf"))
-        if health.error != before or (result is not None and since >= REMEMBER_EVERY):
+        told = self._psa_facts.get(what, {}).get("error")  # perhaps by another thread
+        if health.error != before or health.error != told or (result is not None and since >= REMEMBER_EVERY):
             self._remember(what, health, worked=result is not None)
         return result
 

@@ -185,11 +185,15 @@ class Texted:
 
 @dataclass(frozen=True, slots=True)
 class StaffEdited:
-    """A person set the opt-in field of the contact in the PSA; dated when we saw it."""
+    """A person set the opt-in field of the contact in the PSA; dated when we saw it.
+
+    known: the last ledger entry when the PSA was asked; what came after it, nobody knew there. None: `seq`
+    """
 
     seq: int
     at: datetime
     consent: Consent
+    known: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

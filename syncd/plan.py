@@ -45,15 +45,24 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
     if before.pending is not None and value is before.pending:
         # If an old value was the same, this may be that one, and what we sent in between may show up yet.
         return Mirror(value, echoes=before.echoes - {value} if value in before.echoes else frozenset()), None
-    if before.pending is not None and value in before.echoes:
-        return Mirror(value, before.pending, before.echoes), None
     if value is before.shown:
         return before, None
+    # What was shown until now is over: should it come back, a person has brought it back.
+    echoes = before.echoes - {before.shown}
+    if before.pending is not None and value in before.echoes:
+        return Mirror(value, before.pending, echoes), None
     late = value is Consent.OPTED_IN and value in before.echoes
     if late or (before.pending is not None and value is not Consent.OPTED_OUT):
         # Not a person's for certain; only an opt-out may be believed on suspicion. What we sent may still come.
-        return Mirror(value, before.pending or before.shown, before.echoes), None
+        return Mirror(value, before.pending or before.shown, echoes), None
     return Mirror(value), value
+
+
+def arrived(before: Mirror, value: Consent) -> bool:
+    """Whether the PSA shows now what we sent and had not seen there: the last write, or one before it."""
+    if before.pending is None or value is before.shown:
+        return False
+    return value is before.pending or value in before.echoes
 
 
 # --- what to write, and in which order -------------------------------------------------------------------

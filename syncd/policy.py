@@ -210,7 +210,8 @@ def _staff(standing: _Standing, edit: StaffEdited, rules: Rules) -> _Standing:
     if edit.consent is Consent.OPTED_OUT:
         words = "a person set opted out in the PSA"
         return standing.after(_Act(Consent.OPTED_OUT, STAFF, Cause.STAFF, edit.at, edit.seq, words))
-    not_known_then = standing.opt_out is not None and standing.opt_out.seq > edit.seq
+    known = edit.seq if edit.known is None else edit.known
+    not_known_then = standing.opt_out is not None and standing.opt_out.seq > known
     if rules.staff_opt_in == "accept" and not not_known_then:
         words = "a person set opted in in the PSA"
         return standing.after(_Act(Consent.OPTED_IN, STAFF, Cause.STAFF, edit.at, edit.seq, words))

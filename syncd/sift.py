@@ -79,17 +79,20 @@ class Sifter:
         """
         new = []
         for message in thread.messages:
-            digest = blake2b(f"{message.direction}\0{message.text}".encode(), digest_size=16).hexdigest()
+            digest = _digest(message.direction, message.text)
             if (message.id, digest) in stored:
                 continue
             stored.add((message.id, digest))
             reading = self._settings.read(message.text, self._settings.vocabulary)
-            if message.sent_at is None:
+            ours = message.direction is Direction.OUTBOUND
+            # Without a date, what protects counts from now: an opt-out, and a text of ours that theirs may answer.
+            if message.sent_at is None and reading.intent is not Intent.OPT_OUT and not ours:
                 tell(f"message {message.id}: its date cannot be read")
-                # What protects counts from now: an opt-out, and a text of ours, to which theirs may be replies.
-                if reading.intent is not Intent.OPT_OUT and message.direction is not Direction.OUTBOUND:
-                    continue
+                continue
             new.append(self._dated(message, digest, reading, state, now))
+            if ours and message.sent_at is not None and message.sent_at > now + FUTURE:
+                # Its date may be wrong, or our clock: it counts at both times.
+                new.append(New(message, _digest(digest, "seen"), now, reading, None, seen=True))
         return new
 
     def _dated(
@@ -162,3 +165,7 @@ class Sifter:
                 "seen": one.seen,
             }
         ]
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

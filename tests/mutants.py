@@ -198,7 +198,7 @@ def _() -> Any:
                 mirror.save_mirror(connection, one.id, one.mirror.sending(one.verdict.desired))
             self._writes.touched(one.id)
             change = Change(one.id, one.company_id, one.verdict.desired, one.mirror.shown)
-            taken[one.id] = _Taken(change, one.verdict, one.mirror)
+            taken[one.id] = _Taken(change, one.verdict)
             yield change
 
     return together(

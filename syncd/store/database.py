@@ -92,6 +92,7 @@ class Database:
         with self._mutex:
             if self._connection is not None:
                 self._connection.close()
+                self._connection = None
             self._engine.dispose()
         if self._lock:
             self._lock.release()

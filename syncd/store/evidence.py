@@ -201,7 +201,8 @@ def _staff_edits(connection: Connection, ids: Collection[str]) -> dict[str, list
     found: dict[str, list[StaffEdited]] = defaultdict(list)
     for row in _of(connection, _STAFF, ids):
         entry = json.loads(row.body)
-        found[row.contact].append(StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"])))
+        edit = StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"]), entry.get("known"))
+        found[row.contact].append(edit)
     return found
 
 

@@ -346,6 +346,15 @@ def test_reply_to_a_text_of_ours_that_was_read(live: World, how: str) -> None:
     assert live.psa.written == [("ann", IN)]
 
 
+def test_reply_to_a_text_of_ours_that_is_dated_ahead(live: World) -> None:
+    live.vox.text(ANN, "Is it fixed now?", outbound=True, ago=-7200)
+    live.step()
+    live.clock.advance(1800)
+    live.vox.text(ANN, "yes it is")
+    live.steps(3)
+    assert live.psa.written == []
+
+
 def test_late_outbound_text_turns_a_tacit_opt_in_into_a_reply(tmp_path: Path) -> None:
     world = World(tmp_path, lines=(OURS, OURS_TOO))
     world.psa.add_company("1")

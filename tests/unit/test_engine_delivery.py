@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from syncd.connector import Change
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
+from syncd.model import Rules
 from syncd.plan import Lane
 
 REST = (Lane.CASCADE, Lane.OPT_IN)
@@ -175,23 +176,58 @@ def test_our_own_late_opt_out_is_not_taken_for_staff(world: World) -> None:
     assert world.ledger("staff") == []
 
 
-def test_value_that_shows_already_is_written_by_nobody_and_is_a_persons(world: World) -> None:
+@pytest.mark.parametrize("first", ["STOP", "#Go"])
+def test_opt_out_by_staff_after_an_emptied_field_is_no_late_read(world: World, first: str) -> None:
+    """Our opt-in is refused; somebody empties the field that said opted out; later somebody opts her out again."""
+    if first == "STOP":
+        world.vox.text(ANN, "STOP")
+        world.step()
+    else:
+        world.psa.add("ann", ANN, shown=OUT)
+        world.look()
+    world.steps(2)
+    world.psa.refuses["ann"] = "a required field is empty"
+    world.vox.text(ANN, "#Go")
+    world.step()
+    world.psa.edit("ann", consent=None)
+    world.steps(2, 3600)
+    world.psa.edit("ann", consent=OUT)
+    world.look()
+    world.psa.refuses.clear()
+    world.steps(3, 3600)
+    assert (world.psa.shows("ann"), world.psa.written.count(("ann", IN))) == (OUT, 0)
+    assert world.ledger("staff")[-1]["after"] == OUT
+
+
+def test_opt_in_by_staff_that_was_read_before_a_stop_does_not_beat_it(tmp_path: Path) -> None:
+    world = World(tmp_path, rules=Rules(staff_opt_in="accept"))
+    world.psa.add_company("1")
+    world.psa.add("ann", ANN)
+    world.step()
+    world.psa.edit("ann", consent=IN)
+
+    def stop_meanwhile() -> None:
+        world.psa.after_list = lambda: None
+        world.clock.advance(1)
+        world.vox.text(ANN, "STOP")
+        world.poll()
+        world.clock.advance(1)
+
+    world.psa.after_list = stop_meanwhile
+    world.look()
+    world.steps(2)
+    assert [one["after"] for one in world.ledger("staff")] == [IN]
+    assert world.psa.shows("ann") is OUT
+    world.close()
+
+
+def test_value_that_shows_already_is_written_by_nobody(world: World) -> None:
     world.vox.text(ANN, "STOP")
     world.poll()
     world.psa.edit("ann", consent=OUT)
     world.deliver()
     assert world.psa.written == []
     assert [one["result"] for one in world.ledger("write")] == ["already"]
-    assert [(one["contact"], one["before"], one["after"]) for one in world.ledger("staff")] == [("ann", None, OUT)]
-    world.steps(2)
-    assert len(world.ledger("staff")) == 1
-
-
-def test_value_that_shows_already_because_we_sent_it_is_no_persons(world: World) -> None:
-    opt_out_with_a_lost_answer(world)
-    world.deliver()
-    assert [one["result"] for one in world.ledger("write")] == ["already"]
-    assert world.ledger("staff") == []
 
 
 # --- refusals --------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ class Judge:
             new = {
                 (one["contact"], one["after"])
                 for one, _, _ in ledger.entries(connection, after=end)
-                if one["kind"] == "staff"
+                if one["kind"] == "staff" or one.get("result") == "already"  # it was just what we wanted
             }
         ours = {edit.contact for edit in self.stage.psa.edits[edits:]}
         for contact, shown in self.stage.connector.shown.items():

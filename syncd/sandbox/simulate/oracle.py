@@ -124,7 +124,7 @@ def read(contact: Contact, evidence: Sequence[Evidence], company: CompanyHistory
     explicit = [one for one in since if is_explicit(one) and one not in doubtful]
     if rules.staff_opt_in == "accept":
         known = [one for one in since if isinstance(one, StaffEdited) and one.consent is IN]
-        explicit += [one for one in known if last_out is None or last_out.seq < one.seq]
+        explicit += [one for one in known if last_out is None or last_out.seq <= (one.known or one.seq)]
     first = [one for one in since if starts_conversation(one, last_out, evidence, company, rules)]
     tacit = [one for one in first if one not in doubtful]
     opt_in = latest(explicit) or (tacit[0] if tacit else None)

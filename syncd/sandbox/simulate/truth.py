@@ -28,6 +28,7 @@ from syncd.model import (
     Texted,
 )
 from syncd.sandbox.simulate.oracle import is_opt_out
+from syncd.sandbox.simulate.stage import CLOCK_STEPS
 from syncd.sandbox.simulate.vendors import Sent
 from syncd.store.times import moment
 
@@ -109,7 +110,9 @@ def case(seen: Observed, contact: str, texts: Sequence[Texted]) -> Case:
     told = seen.people[contact]
     now = told[-1]
     evidence: list[Evidence] = list(texts)
-    evidence += [StaffEdited(one["seq"], one["at"], Consent(one["after"])) for one in seen.staff[contact]]
+    evidence += [
+        StaffEdited(one["seq"], one["at"], Consent(one["after"]), one["known"]) for one in seen.staff[contact]
+    ]
     evidence += _company_opt_outs(seen, told)
     active = now["active"] and not now.get("gone")
     numbers = tuple(PhoneNumber(one) for one in now["numbers"])
@@ -119,11 +122,16 @@ def case(seen: Observed, contact: str, texts: Sequence[Texted]) -> Case:
 def true_texts(
     seen: Observed, sent: Sequence[Sent], contact: str, first_polls: Mapping[PhoneNumber, datetime], *, wide: bool
 ) -> list[Texted]:
-    """What the person truly texted. `wide`: a text of ours to any number of theirs, ever, makes theirs a reply."""
+    """What the person truly texted.
+
+    `wide`: a text of ours to any number of theirs, ever, makes theirs a reply; so does one that was read while our
+    clock was behind, also at the time that it showed.
+    """
     found = []
     for number in seen.people[contact][-1]["numbers"]:
         around = seen.relatives(number) if wide else {number}
         ours = [text.at for text in sent if text.outbound and text.theirs in around]
+        ours += [at + step for at in ours for step in CLOCK_STEPS if wide and step < timedelta(0)]
         own = [text for text in sent if text.theirs == number and text.meant in INTENTS]
         found += [_true_text(seen, text, ours, first_polls) for text in own]
     return found

@@ -10,7 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Each membership gets the ledger entry that told of it: the contact's of that very moment."""
+    """Each membership gets the ledger entry that told of it: the contact's of that very moment.
+
+    Those of a ledger that has lost it keep their order, before all others.
+    """
     op.create_table(
         "memberships_in_order",
         sa.Column("contact", sa.String(length=64), nullable=False),
@@ -22,7 +25,9 @@ def upgrade() -> None:
     op.execute(
         "INSERT INTO memberships_in_order (contact, seq, at, company) "
         "SELECT contact, COALESCE((SELECT MIN(ledger.seq) FROM ledger WHERE ledger.contact = memberships.contact "
-        "AND ledger.kind = 'contact' AND ledger.at = memberships.since), 0), since, company FROM memberships"
+        "AND ledger.kind = 'contact' AND ledger.at = memberships.since), "
+        "-(SELECT COUNT(*) FROM memberships AS later WHERE later.contact = memberships.contact "
+        "AND later.since >= memberships.since)), since, company FROM memberships"
     )
     op.drop_table("memberships")
     op.rename_table("memberships_in_order", "memberships")
