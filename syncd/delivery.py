@@ -253,8 +253,9 @@ class Delivery:
             if not known:
                 ledger.append(connection, now, "write", **write_entry(change, taken.verdict, outcome))
         if not undone:
-            self._next_try.pop(contact_id, None)
-            self._alone.discard(contact_id)
+            with self._lock:
+                self._next_try.pop(contact_id, None)
+                self._alone.discard(contact_id)
         self._tell(taken, outcome)
 
     @staticmethod
@@ -312,7 +313,8 @@ class Delivery:
         """Try this change again later; there is no last try. From the third failure on it is shown as parked."""
         mirror.save_trouble(connection, change.contact_id, change.consent, failures, why)
         pause = retry_in(5 if failures >= PARKED_AFTER else failures, self._interval, asked)
-        self._next_try[change.contact_id] = (change.consent, self._clock.monotonic() + pause)
+        with self._lock:
+            self._next_try[change.contact_id] = (change.consent, self._clock.monotonic() + pause)
         if failures == PARKED_AFTER:
             self._log.error(
                 "a contact cannot be written",

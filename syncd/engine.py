@@ -181,8 +181,11 @@ class Engine:
         done = 0
         while not self._clock.stopping:
             # Verdicts are made also while the PSA cannot be called, so that `status` shows what waits.
-            delivered = self._one_batch(self._delivery.settle(sorted(lanes)))
+            due = self._delivery.settle(sorted(lanes))
+            delivered = self._one_batch(due)
             if delivered is None:
+                if due:  # what was written before the trouble is not pending
+                    self._delivery.settle()
                 return Delivered(done)
             done += delivered.done
         raise Stopping("asked to stop")

@@ -171,6 +171,16 @@ def test_status_forgets_a_conversation_that_was_bad_and_is_listed_no_more(live: 
     assert after["last_good_pass"] > before
 
 
+def test_status_shows_an_error_that_comes_back(live: World) -> None:
+    shown = []
+    for error in (Transient("503"), None, Transient("503")):
+        live.vox.list_error = {OURS: error} if error else {}
+        live.clock.advance(600)
+        live.poll()
+        shown.append(live.status()["numbers"][0]["error"])
+    assert shown == ["503", None, "503"]
+
+
 def test_refused_key_while_reading_a_conversation_shows_in_status(live: World) -> None:
     live.vox.text(ANN, WORDS)
     live.vox.thread_error["c0110"] = AuthRefused("the key is not accepted")

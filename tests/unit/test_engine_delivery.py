@@ -199,6 +199,17 @@ def test_opt_out_by_staff_after_an_emptied_field_is_no_late_read(world: World, f
     assert world.ledger("staff")[-1]["after"] == OUT
 
 
+def test_what_is_taken_is_decided_by_what_came_meanwhile(world: World) -> None:
+    world.vox.text(ANN, "STOP")
+    world.poll()
+    lanes = world.engine._delivery.settle(list(Lane))
+    world.clock.advance(60)
+    world.vox.text(ANN, "#Go")
+    world.poll()
+    world.engine._delivery.batch(lanes[0])
+    assert world.psa.written == [("ann", IN)]
+
+
 def test_opt_in_by_staff_that_was_read_before_a_stop_does_not_beat_it(tmp_path: Path) -> None:
     world = World(tmp_path, rules=Rules(staff_opt_in="accept"))
     world.psa.add_company("1")

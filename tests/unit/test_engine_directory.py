@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_company_opt_out_reaches_everybody(world: World) -> None:
     world.psa.add_company("1", COMPANY_OUT)
     world.step()
     assert {world.psa.shows(one) for one in world.psa.people} == {OUT}
+
+
+def test_contact_moved_to_an_opted_out_company_while_the_clock_was_set_back(world: World) -> None:
+    world.psa.add_company("2", COMPANY_OUT)
+    world.look()
+    go(world, ANN)
+    assert world.psa.shows("ann") is IN
+    world.psa.edit("ann", company_id="2")
+    world.clock.wall -= timedelta(days=2)
+    world.steps(2)
+    assert world.psa.shows("ann") is OUT
 
 
 def test_contacts_created_or_moved_there_later_are_opted_out(world: World) -> None:

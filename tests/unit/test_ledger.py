@@ -318,7 +318,9 @@ def test_csv_holds_no_control_characters_and_keeps_the_text(db: Database) -> Non
     assert {char for char in shown if unicodedata.category(char)[0] == "C"} == set()
     assert [row["text"] for row in found][:1] == ["STOP"]
     for row in found:
-        assert hashlib.sha256(row["entry"].encode("ascii")).hexdigest() == row["hash"]
+        canonical = json.dumps(json.loads(row["entry"]), sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(canonical.encode("ascii")).hexdigest() == row["hash"]
+        assert ";" not in row["entry"]
 
 
 # --- logs ------------------------------------------------------------------------------------------------
