@@ -130,6 +130,8 @@ def likened(real: Any, stand_in: Any) -> Any:
         }
     if isinstance(real, list) and isinstance(stand_in, list) and len(real) == len(stand_in):
         return [likened(*both) for both in zip(real, stand_in, strict=True)]
+    if isinstance(real, str) and isinstance(stand_in, str):  # RT names a user by name, and now and then by its id
+        return re.sub(r"^User \d+: ", stand_in.partition(": ")[0] + ": ", real)
     return real
 
 
