@@ -248,8 +248,8 @@ class Delivery:
                 case Result.REFUSED:
                     self._postpone(connection, change, failures + 1, outcome.reason)
             # A failure is told once; and a list may have shown meanwhile that the write arrived.
-            arrived = before.pending is None and before.shown is change.consent
-            known = failures > 0 if undone else arrived
+            listed = before.pending is None and before.shown is change.consent
+            known = failures > 0 if undone else listed
             if not known:
                 ledger.append(connection, now, "write", **write_entry(change, taken.verdict, outcome))
         if not undone:

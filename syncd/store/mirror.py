@@ -91,8 +91,7 @@ def save_companies(connection: Connection, found: Iterable[tuple[Company, bool]]
 
 
 def save_steps(connection: Connection, now: datetime, changed: Sequence[Company], seqs: Sequence[int]) -> None:
-    """Store changes of companies' states, each with its ledger entry; make the verdicts of all who were ever in
-    them again."""
+    """Store changes of companies' states, each with its ledger entry; whoever was ever in one is decided again."""
     if not changed:
         return
     steps = [
