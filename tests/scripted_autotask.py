@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
-import responses
+from scripted import Script
 from support import shell_for
 
 from connectors.autotask import Autotask
@@ -21,7 +18,6 @@ SECRETS = {"Secret", "ApiIntegrationCode", "UserName"}
 ACCOUNT = {"username": "api+user@example.com", "secret": "s3cret", "integration_code": "CODE"}
 OPT_IN = [("1", "Opted-In"), ("2", "Opted-Out")]
 APPROVAL = [("10", "Approved"), ("11", "Opted-Out"), ("12", "Pending")]
-HTML = "<html><body>404 - File or directory not found.</body></html>"
 
 
 def udf(name, choices=(), **more):
@@ -56,12 +52,11 @@ def errors(*texts, status=500):
     return status, {"errors": list(texts)}
 
 
-class Tenant:
-    """Answers by method and path; each answer a body, a (status, body[, headers]), an exception or a function."""
+class Tenant(Script):
+    ROOT = "/ATServicesRest"
 
     def __init__(self):
-        self.seen = []
-        self.answers = {
+        answers = {
             ("GET", ZONE): {"zoneName": "x", "url": f"{HOST}/ATServicesRest/"},
             ("GET", "/V1.0/Contacts/entityInformation/userDefinedFields"): {
                 "fields": [udf("Birthday"), udf("SMS Opt-In", OPT_IN)]
@@ -75,10 +70,7 @@ class Tenant:
                 "currentTimeframeRequestCount": 1,
             },
         }
-
-    def put(self, method, path, *answers):
-        """Answer these in turn, the last one for ever."""
-        self.answers[method, path] = list(answers) if len(answers) != 1 else answers[0]
+        super().__init__(answers)
 
     def shows(self, *rows):
         """What a query of contacts and a read by id show."""
@@ -86,46 +78,24 @@ class Tenant:
         for one in rows:
             self.put("GET", f"/V1.0/Contacts/{one['id']}", {"item": one})
 
-    def answer(self, request):
-        path = urlsplit(request.url).path.removeprefix("/ATServicesRest")
-        body = json.loads(request.body) if request.body else None
-        self.seen.append((request.method, path, body, request))
-        answer = self.answers.get((request.method, path), (404, HTML))
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if callable(answer):
-            answer = answer(request)
-        if isinstance(answer, Exception):
-            raise answer
-        status, content, *headers = answer if isinstance(answer, tuple) else (200, answer)
-        if not isinstance(content, str | bytes):
-            content = json.dumps(content)
-        return status, headers[0] if headers else {}, content
-
-    def calls(self, pattern="", method=None):
-        return [f"{m} {p}" for m, p, _, _ in self.seen if re.search(pattern, p) and method in (None, m)]
-
-    def bodies(self, path):
-        return [body for _, p, body, _ in self.seen if p == path]
-
     def quick(self):
         """Calls other than those that look up zone, fields and allowance."""
         return [call for call in self.calls() if not re.search("zone|entityInformation|Threshold", call)]
 
 
-@contextmanager
 def scripted():
     """A tenant that answers every request of this process."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        made = Tenant()
-        for method in ("GET", "POST", "PATCH", "PUT"):
-            mock.add_callback(method, re.compile(".*"), made.answer)
-        yield made
+    yield from Tenant().serve()
 
 
 def make(remarks=None, **settings):
     remark = remarks.append if remarks is not None else str
     return Autotask(AutotaskSettings(**ACCOUNT, **settings), shell_for(Autotask, remark))
+
+
+def connected(tenant, remarks):
+    """The connector of that tenant."""
+    return make(remarks)
 
 
 def write(psa, *contacts, consent=Consent.OPTED_OUT):

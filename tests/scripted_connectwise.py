@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlsplit
 
-import responses
+from scripted import Script
 from support import shell_for
 
 from connectors.connectwise import ConnectWise
@@ -27,7 +25,6 @@ ACCOUNT = {
     "private_key": "s3cret",
     "client_id": "C1IENT-1D",
 }
-HTML = "<html><body>404 - File or directory not found.</body></html>"
 OPT_IN, APPROVAL = ("Opted-In", "Opted-Out"), ("Approved", "Opted-Out", "Pending")
 
 
@@ -67,16 +64,11 @@ def error(status, code="InvalidObject", message="contact object is invalid", *ne
     return status, {"code": code, "message": message, "errors": [{"message": text} for text in nested] or None}
 
 
-class Turns(list):
-    """Answers given one after the other, the last one for ever."""
-
-
-class Tenant:
-    """Answers by method and path; each answer a body, a (status, body[, headers]), an exception or a function."""
+class Tenant(Script):
+    ROOT = r"/[^/]+/apis/3\.0"
 
     def __init__(self):
-        self.seen = []
-        self.answers = {
+        answers = {
             ("GET", INFO): {"CompanyName": "Acme MSP", "Codebase": "v2026_1/", "IsCloud": "True"},
             ("GET", FIELDS): [
                 definition(12, "Hobby"),
@@ -86,9 +78,7 @@ class Tenant:
             ("GET", CONTACTS): [row(1)],
             ("GET", COMPANIES): [company(250)],
         }
-
-    def put(self, method, path, *answers):
-        self.answers[method, path] = Turns(answers)
+        super().__init__(answers)
 
     def shows(self, *rows):
         """These contacts exist, and a PATCH does what merging does."""
@@ -96,28 +86,8 @@ class Tenant:
         for one in rows:
             self.put("GET", f"{CONTACTS}/{one['id']}", one)
 
-    def answer(self, request):
-        parts = urlsplit(request.url)
-        path = re.sub(r"^/[^/]+/apis/3\.0", "", parts.path)
-        body = json.loads(request.body) if request.body else None
-        self.seen.append((request.method, path, body, request))
-        answer = self.answers.get((request.method, path), (404, HTML))
-        if isinstance(answer, Turns):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if callable(answer):
-            answer = answer(request)
-        if isinstance(answer, Exception):
-            raise answer
-        status, content, *headers = answer if isinstance(answer, tuple) else (200, answer)
-        if not isinstance(content, str | bytes):
-            content = json.dumps(content)
-        return status, headers[0] if headers else {}, content
-
-    def calls(self, pattern="", method=None):
-        return [f"{m} {p}" for m, p, _, _ in self.seen if re.search(pattern, p) and method in (None, m)]
-
     def bodies(self, path):
-        return [body for _, p, body, _ in self.seen if p == path and body is not None]
+        return [body for body in super().bodies(path) if body is not None]
 
     def queries(self, path):
         return [dict(parse_qsl(urlsplit(r.url).query)) for _, p, _, r in self.seen if p == path]
@@ -127,19 +97,19 @@ class Tenant:
         return [call for call in self.calls() if not re.search(f"{FIELDS}$|{CONTACTS}$", call)]
 
 
-@contextmanager
 def scripted():
     """A tenant that answers every request of this process."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        made = Tenant()
-        for method in ("GET", "POST", "PATCH", "PUT", "DELETE"):
-            mock.add_callback(method, re.compile(".*"), made.answer)
-        yield made
+    yield from Tenant().serve()
 
 
 def make(remarks=None, **settings):
     remark = remarks.append if remarks is not None else str
     return ConnectWise(ConnectWiseSettings(**(ACCOUNT | settings)), shell_for(ConnectWise, remark))
+
+
+def connected(tenant, remarks):
+    """The connector of that tenant."""
+    return make(remarks)
 
 
 def write(psa, *contacts, consent=Consent.OPTED_OUT, shown=None):

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -14,17 +15,32 @@ from syncd.http import Client, Limits, Transport
 
 QUIET = "hush"
 
+Play = Callable[[socket.socket, int], object]
+
 
 def ok(body: bytes = b"{}", head: bytes = b"") -> bytes:
     return b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
+def drip(start: bytes) -> Play:
+    """Begin with this, and then a space now and then, for ever."""
+
+    def play(line: socket.socket, _: int) -> None:
+        line.sendall(start)
+        while True:
+            line.sendall(b" ")
+            time.sleep(0.02)
+
+    return play
+
+
 class Wire:
     """A server of a dozen lines: records what it is sent, then `play(connection, number of the request)`."""
 
-    def __init__(self, play: Callable[[socket.socket, int], object], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, play: Play, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
+        self._counting = threading.Lock()
         self._play, self._tls, self._open = play, tls, list[socket.socket]()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -71,7 +87,9 @@ class Wire:
                         line.close()
                         return
                     request += more
-                self.requests.append(request)
-                self._play(line, len(self.requests))
+                with self._counting:
+                    self.requests.append(request)
+                    number = len(self.requests)
+                self._play(line, number)
         except (OSError, ValueError):
             line.close()

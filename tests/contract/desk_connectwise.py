@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from desks import misnamed
+from desks import APPROVAL, OPT_IN, WORD, ServerDesk
 
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.connectwise import ConnectWiseServer
 from syncd.sandbox.connectwise_fields import ConnectWiseQuirks, CustomField, sms_approval, sms_opt_in
-from syncd.testing import MAIN_LINE, Desk
-
-WORD = {Consent.OPTED_IN: "Opted-In", Consent.OPTED_OUT: "Opted-Out", None: None}
-CONSENT = {word: consent for consent, word in WORD.items()}
-APPROVAL = {CompanyState.APPROVED: "Approved", CompanyState.OPTED_OUT: "Opted-Out", CompanyState.UNSET: None}
-OPT_IN = "SMS Opt-In"
+from syncd.testing import MAIN_LINE
 
 
-class ConnectWiseDesk(Desk):
+class ConnectWiseDesk(ServerDesk):
     """The stand-in for ConnectWise PSA, with more custom fields than the ones that count."""
 
     page_size = 500
@@ -49,14 +44,8 @@ class ConnectWiseDesk(Desk):
             "client_id": self.server.client_id,
         }
 
-    def misnamed(self) -> Iterator[dict[str, Any]]:
-        return misnamed(self.settings())
-
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_company(name, APPROVAL[state], phoneNumber=MAIN_LINE))
-
-    def set_company(self, company: str, state: CompanyState) -> None:
-        self.server.set_approval(int(company), APPROVAL[state])
 
     def add_contact(
         self,
@@ -85,24 +74,11 @@ class ConnectWiseDesk(Desk):
         self.server.set_custom("Contacts", contact, "Newsletter", True)
         return str(contact)
 
-    def set_contact(self, contact: str, *, consent: Consent | None) -> None:
-        self.server.set_opt_in(int(contact), WORD[consent])
-
     def move_contact(self, contact: str, company: str) -> None:
         self.server.move_contact(int(contact), int(company))
 
-    def set_other_values(self, company: str, contact: str) -> None:
-        self.server.set_approval(int(company), "Pending")
-        self.server.set_opt_in(int(contact), "Ask")
-
     def retire_company(self, company: str) -> None:
         self.server.set_status(int(company), "Inactive")
-
-    def missing_contact(self) -> str:
-        return "99999999"
-
-    def consent_of(self, contact: str) -> Consent | None:
-        return CONSENT[self.server.opt_in(int(contact))]
 
     def record(self, contact: str) -> Mapping[str, Any]:
         return self.server.snapshot(without=[OPT_IN])["Contacts"][int(contact)]

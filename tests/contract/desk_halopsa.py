@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from desks import misnamed
+from desks import APPROVAL, WORD, ServerDesk
 
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.halopsa import HaloPsaServer
 from syncd.sandbox.halopsa_records import HaloQuirks
-from syncd.testing import MAIN_LINE, Desk, Request
+from syncd.testing import MAIN_LINE, Request
 
-WORD = {Consent.OPTED_IN: "Opted-In", Consent.OPTED_OUT: "Opted-Out", None: None}
-CONSENT = {word: consent for consent, word in WORD.items()}
-APPROVAL = {CompanyState.APPROVED: "Approved", CompanyState.OPTED_OUT: "Opted-Out", CompanyState.UNSET: None}
 # Far more than a test makes: the pace is not what is tested here.
 NO_LIMIT = 100_000
 
 
-class HaloDesk(Desk):
+class HaloDesk(ServerDesk):
     """The stand-in for HaloPSA; its users have a second custom field."""
 
     page_size = 100
@@ -36,14 +33,8 @@ class HaloDesk(Desk):
             "requests_per_5_minutes": NO_LIMIT,
         }
 
-    def misnamed(self) -> Iterator[dict[str, Any]]:
-        return misnamed(self.settings())
-
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_client(name, APPROVAL[state]))
-
-    def set_company(self, company: str, state: CompanyState) -> None:
-        self.server.set_approval(int(company), APPROVAL[state])
 
     def add_contact(
         self,
@@ -68,24 +59,11 @@ class HaloDesk(Desk):
         self.server.set_custom("Users", user, "CFBirthday", "1 May")
         return str(user)
 
-    def set_contact(self, contact: str, *, consent: Consent | None) -> None:
-        self.server.set_opt_in(int(contact), WORD[consent])
-
     def move_contact(self, contact: str, company: str) -> None:
         self.server.edit("Users", int(contact), client_id=int(company))
 
-    def set_other_values(self, company: str, contact: str) -> None:
-        self.server.set_approval(int(company), "Pending")
-        self.server.set_opt_in(int(contact), "Ask")
-
     def retire_company(self, company: str) -> None:
         self.server.edit("Client", int(company), inactive=True)
-
-    def missing_contact(self) -> str:
-        return "99999999"
-
-    def consent_of(self, contact: str) -> Consent | None:
-        return CONSENT[self.server.opt_in(int(contact))]
 
     def record(self, contact: str) -> Mapping[str, Any]:
         return self.server.snapshot(without=["CFSMSOptIn"])["Users"][int(contact)]

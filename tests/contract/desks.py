@@ -15,6 +15,8 @@ from syncd.model import CompanyState, Consent
 from syncd.sandbox.autotask import AutotaskServer
 from syncd.sandbox.autotask_fields import list_udf, text_udf
 from syncd.sandbox.autotask_records import sms_approval, sms_opt_in
+from syncd.sandbox.connectwise import ConnectWiseServer
+from syncd.sandbox.halopsa import HaloPsaServer
 from syncd.testing import MAIN_LINE, Desk, Request, asked_otherwise
 
 WORD = {Consent.OPTED_IN: "Opted-In", Consent.OPTED_OUT: "Opted-Out", None: None}
@@ -32,7 +34,32 @@ def misnamed(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**settings, "company_field": {name: ["nosuch"]}}
 
 
-class AutotaskDesk(Desk):
+class ServerDesk(Desk):
+    """A stand-in whose ids are numbers, and which calls what people edit by the same names as the others."""
+
+    server: AutotaskServer | ConnectWiseServer | HaloPsaServer
+
+    def misnamed(self) -> Iterator[dict[str, Any]]:
+        return misnamed(self.settings())
+
+    def set_company(self, company: str, state: CompanyState) -> None:
+        self.server.set_approval(int(company), APPROVAL[state])
+
+    def set_contact(self, contact: str, *, consent: Consent | None) -> None:
+        self.server.set_opt_in(int(contact), WORD[consent])
+
+    def set_other_values(self, company: str, contact: str) -> None:
+        self.server.set_approval(int(company), "Pending")
+        self.server.set_opt_in(int(contact), "Ask")
+
+    def missing_contact(self) -> str:
+        return "99999999"
+
+    def consent_of(self, contact: str) -> Consent | None:
+        return CONSENT[self.server.opt_in(int(contact))]
+
+
+class AutotaskDesk(ServerDesk):
     """The stand-in for Autotask, with more user-defined fields than the one that counts."""
 
     page_size = 500
@@ -53,14 +80,8 @@ class AutotaskDesk(Desk):
             "zone_discovery_url": self.server.base_url,
         }
 
-    def misnamed(self) -> Iterator[dict[str, Any]]:
-        return misnamed(self.settings())
-
     def add_company(self, name: str, state: CompanyState = CompanyState.UNSET) -> str:
         return str(self.server.add_company(name, APPROVAL[state], phone=MAIN_LINE))
-
-    def set_company(self, company: str, state: CompanyState) -> None:
-        self.server.set_approval(int(company), APPROVAL[state])
 
     def add_contact(
         self,
@@ -81,24 +102,11 @@ class AutotaskDesk(Desk):
         self.server.set_udf("Contacts", contact, "Shift", "Night")
         return str(contact)
 
-    def set_contact(self, contact: str, *, consent: Consent | None) -> None:
-        self.server.set_opt_in(int(contact), WORD[consent])
-
     def move_contact(self, contact: str, company: str) -> None:
         self.server.move_contact(int(contact), int(company))
 
-    def set_other_values(self, company: str, contact: str) -> None:
-        self.server.set_approval(int(company), "Pending")
-        self.server.set_opt_in(int(contact), "Ask")
-
     def retire_company(self, company: str) -> None:
         self.server.deactivate_company(int(company))
-
-    def missing_contact(self) -> str:
-        return "99999999"
-
-    def consent_of(self, contact: str) -> Consent | None:
-        return CONSENT[self.server.opt_in(int(contact))]
 
     def record(self, contact: str) -> Mapping[str, Any]:
         return self.server.snapshot(without=[OPT_IN])["Contacts"][int(contact)]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support import shell_for
+from support import shell_for, write, write_and_list_at_once
 
 from connectors.autotask import Autotask
 from connectors.autotask.settings import AutotaskSettings
 from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Grade, Result
-from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, ShapeChanged, SyncdError, Transient
+from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, ShapeChanged, Transient
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.autotask import AutotaskServer
 from syncd.sandbox.autotask_fields import list_udf, text_udf
@@ -36,10 +35,6 @@ def connect(server, **settings):
 
 def crowd(server, company, size):
     return [server.add_contact(company, "N", str(n), mobile=fictional_number(n)) for n in range(size)]
-
-
-def write(psa, contacts, consent=OUT, shown=None):
-    return dict(psa.write(Change(str(contact), None, consent, shown) for contact in contacts))
 
 
 def test_everything_is_listed_across_pages_with_the_msps_own_company_zero(autotask):
@@ -249,23 +244,7 @@ def test_never_more_than_two_calls_are_in_flight(autotask):
     autotask.change(latency=0.005)
     acme = autotask.add_company("Acme", "Approved")
     people = crowd(autotask, acme, 40)
-    psa = connect(autotask)
-    failures: list[SyncdError] = []
-
-    def work(part):
-        try:
-            write(psa, people[part::6])
-            list(psa.contacts(company=str(acme)))
-            list(psa.companies())
-        except SyncdError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    write_and_list_at_once(connect(autotask), people, acme)
     assert autotask.max_in_flight <= 2
     assert set(autotask.opt_ins(acme).values()) == {"Opted-Out"}
 

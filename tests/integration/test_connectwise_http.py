@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support import shell_for
+from support import shell_for, write, write_and_list_at_once
 
 from connectors.connectwise import ConnectWise
 from connectors.connectwise.settings import ConnectWiseSettings
-from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Grade, Result
-from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, Permanent, ShapeChanged, SyncdError, Transient
+from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Grade, Result
+from syncd.errors import Ambiguous, AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
 from syncd.model import CompanyState, Consent
 from syncd.sandbox.connectwise import ConnectWiseServer
 from syncd.sandbox.connectwise_fields import CustomField, sms_approval, sms_opt_in
@@ -71,10 +70,6 @@ def crowd(server, company, size):
         server.set_custom("Contacts", contact, "VIP", (None, True, False)[n % 3])
         server.set_custom("Contacts", contact, "Size", n / 2)
     return people
-
-
-def write(psa, contacts, consent=OUT, shown=None):
-    return dict(psa.write(Change(str(contact), None, consent, shown) for contact in contacts))
 
 
 @pytest.mark.parametrize("size", [0, 1, 499, 500, 501, 1_000, 1_001])
@@ -417,23 +412,7 @@ def test_never_more_than_three_calls_are_in_flight(server):
     server.change(latency=0.005)
     acme = server.add_company("Acme", "Approved")
     people = crowd(server, acme, 30)
-    psa = connect(server)
-    failures: list[SyncdError] = []
-
-    def work(part):
-        try:
-            write(psa, people[part::6])
-            list(psa.contacts(company=str(acme)))
-            list(psa.companies())
-        except SyncdError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    write_and_list_at_once(connect(server), people, acme)
     assert server.max_in_flight <= 3
     assert set(server.opt_ins(acme).values()) == {"Opted-Out"}
 

@@ -9,18 +9,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from support import shell_for
+from stand_in_halopsa import connect, crowd, posts, served, settings_for
+from support import shell_for, write, write_and_list_at_once
 
 from connectors.halopsa import HaloPsa
-from connectors.halopsa.settings import HaloPsaSettings
 from syncd.clock import Clock
-from syncd.connector import GONE, Change, Grade, Shell
+from syncd.connector import GONE, Grade, Shell
 from syncd.errors import (
     AuthRefused,
     ConfigProblem,
     Permanent,
     ShapeChanged,
-    SyncdError,
     Transient,
 )
 from syncd.http import Transport
@@ -37,43 +36,12 @@ from syncd.sandbox.faults import (
 )
 from syncd.sandbox.halopsa import HaloPsaServer
 from syncd.sandbox.halopsa_records import HaloField, HaloQuirks
-from syncd.sandbox.people import fictional_number
 
 OUT, IN = Consent.OPTED_OUT, Consent.OPTED_IN
 LISTS = ["all", "set", "empty", "none", "on request"]
 
 
-@pytest.fixture
-def halo():
-    with HaloPsaServer() as server:
-        yield server
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-def settings_for(server, **settings):
-    account = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
-    return HaloPsaSettings(**account | {"requests_per_5_minutes": 5_000} | settings)
-
-
-def connect(server, remarks=None, **settings):
-    remark = remarks.append if remarks is not None else str
-    return HaloPsa(settings_for(server, **settings), shell_for(HaloPsa, remark))
-
-
-def crowd(server, client, size, **more):
-    return [server.add_user(client, f"N {n}", mobile=fictional_number(n), **more) for n in range(size)]
-
-
-def write(psa, users, consent=OUT, shown=None):
-    return dict(psa.write(Change(str(user), None, consent, shown) for user in users))
-
-
-def posts(server):
-    return server.requests_to("/api/Users$", "POST")
+halo = pytest.fixture(served)
 
 
 # Reading.
@@ -362,23 +330,7 @@ def test_never_more_than_two_calls_are_in_flight(halo):
     halo.change(latency=0.002)
     acme = halo.add_client("Acme", "Approved")
     people = crowd(halo, acme, 40)
-    psa = connect(halo)
-    failures: list[SyncdError] = []
-
-    def work(part):
-        try:
-            write(psa, people[part::6])
-            list(psa.contacts(company=str(acme)))
-            list(psa.companies())
-        except SyncdError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    write_and_list_at_once(connect(halo), people, acme)
     assert halo.max_in_flight <= 2
     assert set(halo.opt_ins(acme).values()) == {"Opted-Out"}
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
 import socket
 import struct
-import threading
 import time
 import traceback
 import tracemalloc
@@ -17,11 +15,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import SecretStr
+from wire import Wire, drip, ok
 
 from syncd.clock import Clock
 from syncd.errors import ConfigProblem, ShapeChanged, SyncdError, Transient
@@ -36,63 +35,6 @@ LINE = Line(PhoneNumber("+12025550100"), "100200", SecretStr(KEY))
 LISTED = Listed("c1", "+12025550123", "")
 LIST = json.dumps({"conversations": {"c1": {"conversationWith": "2025550123"}}}).encode()
 THREAD = json.dumps({"messages": {"m1": {"messageFrom": "2025550123", "messageText": "#Stop"}}}).encode()
-
-Play = Callable[[socket.socket, int], object]
-
-
-def ok(body: bytes, head: bytes = b"") -> bytes:
-    return b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-class Wire:
-    """A server of a dozen lines: records what it is sent, then `play(connection, number of the request)`."""
-
-    def __init__(self, play: Play) -> None:
-        self.requests: list[str] = []
-        self.connections = 0
-        self.play = play
-        self._open: list[socket.socket] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.leave()
-        for line in self._open:
-            line.close()
-
-    def leave(self) -> None:
-        """Stop listening; closing alone would not end an `accept` that is under way."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        try:
-            while True:
-                line, _ = self._socket.accept()
-                self._open.append(line)
-                self.connections += 1
-                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
-        except OSError:
-            pass
-
-    def _serve(self, line: socket.socket) -> None:
-        try:
-            while True:
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    if not (more := line.recv(65536)):
-                        line.close()
-                        return
-                    request += more
-                self.requests.append(request.decode())
-                self.play(line, len(self.requests))
-        except OSError:
-            line.close()
 
 
 @pytest.fixture
@@ -128,16 +70,6 @@ def fails(call: Callable[[PrimeVox], object], vox: PrimeVox, kind: type[SyncdErr
         said += "".join(repr(frame.locals) for frame in trace.stack if "/syncd/" in frame.filename)
         assert not [canary for canary in CANARIES if canary in said]
     assert all(isinstance(error, SyncdError) for error in chain)
-
-
-def drip(start: bytes) -> Play:
-    def play(line: socket.socket, _: int) -> None:
-        line.sendall(start)
-        while True:
-            line.sendall(b" ")
-            time.sleep(0.02)
-
-    return play
 
 
 @pytest.mark.parametrize(
@@ -178,7 +110,7 @@ def test_a_redirect_takes_the_key_nowhere(
         there = f"http://127.0.0.1:{elsewhere.port}/login?from=/x"
 
         def redirect(line: socket.socket, number: int) -> None:
-            where = there + wire.requests[number - 1].split("?")[1].split(" ")[0]
+            where = there + wire.requests[number - 1].decode().split("?")[1].split(" ")[0]
             line.sendall(f"HTTP/1.1 {status} Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode())
 
         with Wire(redirect) as wire:
@@ -269,7 +201,7 @@ def test_neither_netrc_nor_proxies_of_the_environment_are_used(
         assert os.path.expanduser("~") == str(tmp_path)  # noqa: PTH111  what requests itself would ask
         assert "c1" in reach(wire).listing(LINE).conversations()[0]
         assert (proxy.connections, len(wire.requests)) == (0, 1)
-    assert "authorization" not in wire.requests[0].lower()
+    assert b"authorization" not in wire.requests[0].lower()
 
 
 def test_connections_are_kept(reach: Callable[..., PrimeVox]) -> None:
@@ -277,16 +209,19 @@ def test_connections_are_kept(reach: Callable[..., PrimeVox]) -> None:
         vox = reach(wire)
         digests = {vox.listing(LINE).digest for _ in range(20)}
         assert (wire.connections, len(wire.requests), len(digests)) == (1, 20, 1)
-    assert not [request for request in wire.requests if "cookie" in request.lower()]
+    assert not [request for request in wire.requests if b"cookie" in request.lower()]
 
 
 def test_the_key_and_the_names_arrive_exactly(reach: Callable[..., PrimeVox]) -> None:
-    with Wire(lambda line, _: line.sendall(ok(THREAD if "/conversation?" in wire.requests[-1] else LIST))) as wire:
+    with Wire(
+        lambda line, _: line.sendall(ok(THREAD if b"/conversation?" in wire.requests[-1] else LIST))
+    ) as wire:
         vox = reach(wire)
         vox.listing(LINE)
         vox.thread(LINE, Listed("a/b c&d=+%", "+12025550123", ""))
-    urls = [urlsplit(request.split(" ")[1]) for request in wire.requests]
-    assert [request.split(" ")[0] for request in wire.requests] == ["GET", "GET"]
+    asked = [request.decode().split(" ") for request in wire.requests]
+    urls = [urlsplit(words[1]) for words in asked]
+    assert [words[0] for words in asked] == ["GET", "GET"]
     assert [url.path for url in urls] == ["/api/messaging/v1/conversations", "/api/messaging/v1/conversation"]
     assert [parse_qsl(url.query) for url in urls] == [
         [("auth", KEY), ("containerID", "100200"), ("phoneNumber", "2025550100")],
@@ -297,28 +232,11 @@ def test_the_key_and_the_names_arrive_exactly(reach: Callable[..., PrimeVox]) ->
 def test_many_threads_learn_the_form_of_many_numbers(reach: Callable[..., PrimeVox]) -> None:
     refusal = json.dumps({"error": "The phone number you provided does not exist in this container."}).encode()
 
-    def eleven_digits(line: socket.socket, _: int) -> None:
-        asked = line_request(line)
-        good = "phoneNumber=1202555" in asked
+    def eleven_digits(line: socket.socket, number: int) -> None:
+        good = b"phoneNumber=1202555" in wire.requests[number - 1]
         line.sendall(ok(LIST) if good else b"HTTP/1.1 404 Not Found\r\n" + ok(refusal).split(b"\r\n", 1)[1])
 
-    # Several connections at once: each must answer its own request.
-    last: dict[socket.socket, str] = {}
-
-    class Remembering(Wire):
-        def _serve(self, line: socket.socket) -> None:
-            try:
-                while request := line.recv(65536).decode():
-                    last[line] = request
-                    self.requests.append(request)
-                    self.play(line, 0)
-            except OSError:
-                line.close()
-
-    def line_request(line: socket.socket) -> str:
-        return last[line]
-
-    with Remembering(eleven_digits) as wire:
+    with Wire(eleven_digits) as wire:
         vox = reach(wire)
         lines = [Line(PhoneNumber(f"+120255501{n:02}"), "100200", SecretStr(KEY)) for n in range(10)]
         with ThreadPoolExecutor(8) as pool:

@@ -10,15 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from pydantic import ValidationError
+from scripted import HTML
 from scripted_autotask import (
     ACCOUNT,
     APPROVAL,
     HOST,
-    HTML,
     OPT_IN,
     SECRETS,
     ZONE,
     company,
+    connected,
     errors,
     make,
     page,
@@ -34,21 +35,8 @@ from syncd.connector import ALREADY
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
 from syncd.model import Company, CompanyState, Consent, Contact
 
-
-@pytest.fixture
-def tenant():
-    with scripted() as made:
-        yield made
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-@pytest.fixture
-def psa(tenant, remarks):
-    return make(remarks)
+tenant = pytest.fixture(scripted)
+psa = pytest.fixture(connected)
 
 
 class TestSettings:

@@ -8,7 +8,8 @@ from email.utils import formatdate
 
 import pytest
 import requests
-from scripted_autotask import HOST, HTML, OPT_IN, company, errors, make, page, row, scripted, udf, write
+from scripted import HTML
+from scripted_autotask import HOST, OPT_IN, company, connected, errors, make, page, row, scripted, udf, write
 
 from connectors.autotask import Autotask
 from syncd.connector import ALREADY, APPLIED, GONE, Change, Grade, Result
@@ -17,21 +18,8 @@ from syncd.http import before_sending
 from syncd.model import Consent
 from syncd.pace import urgent
 
-
-@pytest.fixture
-def tenant():
-    with scripted() as made:
-        yield made
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-@pytest.fixture
-def psa(tenant, remarks):
-    return make(remarks)
+tenant = pytest.fixture(scripted)
+psa = pytest.fixture(connected)
 
 
 class TestWriting:

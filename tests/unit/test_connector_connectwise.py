@@ -11,6 +11,7 @@ import pytest
 import requests
 import yaml
 from pydantic import ValidationError
+from scripted import HTML
 from scripted_connectwise import (
     ACCOUNT,
     API,
@@ -18,12 +19,12 @@ from scripted_connectwise import (
     CONTACTS,
     FIELDS,
     HOST,
-    HTML,
     INFO,
     OPT_IN,
     STATUSES,
     TYPES,
     company,
+    connected,
     custom,
     definition,
     error,
@@ -42,20 +43,8 @@ from syncd.model import Company, CompanyState, Consent, Contact
 BASIC = base64.b64encode(b"acme+PUBLIC:s3cret").decode()
 
 
-@pytest.fixture
-def tenant():
-    with scripted() as made:
-        yield made
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-@pytest.fixture
-def psa(tenant, remarks):
-    return make(remarks)
+tenant = pytest.fixture(scripted)
+psa = pytest.fixture(connected)
 
 
 class TestSettings:

@@ -6,16 +6,17 @@ import json
 
 import pytest
 import requests
+from scripted import HTML
 from scripted_connectwise import (
     API,
     COMPANIES,
     CONTACTS,
     FIELDS,
     HOST,
-    HTML,
     INFO,
     OPT_IN,
     company,
+    connected,
     custom,
     definition,
     error,
@@ -36,20 +37,8 @@ HOBBY, ALLERGY = custom(12, "Hobby", "Hiking", entry="EntryField"), custom(13, "
 ONE = f"{CONTACTS}/5"
 
 
-@pytest.fixture
-def tenant():
-    with scripted() as made:
-        yield made
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-@pytest.fixture
-def psa(tenant, remarks):
-    return make(remarks)
+tenant = pytest.fixture(scripted)
+psa = pytest.fixture(connected)
 
 
 def sent(tenant, path=ONE):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from support import shell_for
+from stand_in_halopsa import connect, crowd, posts, served
+from support import write
 
-from connectors.halopsa import HaloPsa
-from connectors.halopsa.settings import HaloPsaSettings
 from syncd.connector import ALREADY, APPLIED, CHANGED, GONE, Change, Result
 from syncd.errors import Ambiguous, ShapeChanged, Superseded, Transient
 from syncd.http import before_sending
@@ -16,42 +15,11 @@ from syncd.model import CompanyState, Consent
 from syncd.sandbox.faults import hang_up, html_page, lost_answer, status
 from syncd.sandbox.halopsa import HaloPsaServer
 from syncd.sandbox.halopsa_records import HaloField
-from syncd.sandbox.people import fictional_number
 
 OUT, IN = Consent.OPTED_OUT, Consent.OPTED_IN
 
 
-@pytest.fixture
-def halo():
-    with HaloPsaServer() as server:
-        yield server
-
-
-@pytest.fixture
-def remarks():
-    return []
-
-
-def settings_for(server, **settings):
-    account = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
-    return HaloPsaSettings(**account | {"requests_per_5_minutes": 5_000} | settings)
-
-
-def connect(server, remarks=None, **settings):
-    remark = remarks.append if remarks is not None else str
-    return HaloPsa(settings_for(server, **settings), shell_for(HaloPsa, remark))
-
-
-def crowd(server, client, size, **more):
-    return [server.add_user(client, f"N {n}", mobile=fictional_number(n), **more) for n in range(size)]
-
-
-def write(psa, users, consent=OUT, shown=None):
-    return dict(psa.write(Change(str(user), None, consent, shown) for user in users))
-
-
-def posts(server):
-    return server.requests_to("/api/Users$", "POST")
+halo = pytest.fixture(served)
 
 
 @pytest.mark.parametrize(

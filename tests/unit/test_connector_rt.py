@@ -39,11 +39,6 @@ def rt():
 
 
 @pytest.fixture
-def remarks():
-    return []
-
-
-@pytest.fixture
 def psa(rt, remarks):
     return connect(rt, remarks)
 

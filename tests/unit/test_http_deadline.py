@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wire import QUIET, Wire, ok
+from wire import QUIET, Wire, drip, ok
 
 from syncd.deadline import Deadline
 from syncd.errors import Ambiguous, ShapeChanged, SyncdError, Transient
@@ -26,16 +26,6 @@ from syncd.http import Client
 def reset(line: socket.socket, _: int) -> None:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     line.close()
-
-
-def drip(start: bytes) -> Callable[[socket.socket, int], None]:
-    def play(line: socket.socket, _: int) -> None:
-        line.sendall(start)
-        while True:
-            line.sendall(b" ")
-            time.sleep(0.02)
-
-    return play
 
 
 DRIPS = {

@@ -3,10 +3,11 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import requests
+from stand_in_primevox import ANN, AT, BEN, LIST, OURS, READ, conversations, get, served, web
 
 from syncd.sandbox.faults import (
     delay,
@@ -22,34 +23,8 @@ from syncd.sandbox.primevox import (
 )
 from syncd.sandbox.primevox_forms import ABSENT, PrimeVoxQuirks
 
-OURS, ANN, BEN = (fictional_number(n) for n in (0, 11, 12))
-AT = datetime(2026, 3, 4, 15, 16, 17, 123456, tzinfo=UTC)
-LIST, READ = "/api/messaging/v1/conversations", "/api/messaging/v1/conversation"
-
-
-@pytest.fixture
-def primevox():
-    with PrimeVoxServer({"100200": {"api_key": "k+/=", "numbers": [OURS]}}) as server:
-        yield server
-
-
-@pytest.fixture
-def session():
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-def get(primevox, session, path=LIST, timeout=3.0, **params):
-    params = {"auth": "k+/=", "containerID": "100200"} | params
-    if path == LIST:
-        params.setdefault("phoneNumber", "2025550100")
-    params = {name: value for name, value in params.items() if value is not None}
-    return session.get(primevox.base_url + path, params=params, timeout=timeout, allow_redirects=False)
-
-
-def conversations(primevox, session):
-    return get(primevox, session).json()["conversations"]
+primevox = pytest.fixture(served)
+session = pytest.fixture(web)
 
 
 def messages(primevox, session, who=ANN):
