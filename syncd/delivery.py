@@ -232,8 +232,7 @@ class Delivery:
         self._writes.touched(contact_id)
         now = self._clock.now()
         with self._database.begin() as connection:
-            before = mirror.known_contacts(connection, ids=[contact_id])[contact_id].mirror
-            failures = mirror.failures(connection, contact_id, change.consent)
+            before, failures = mirror.so_far(connection, contact_id, change.consent)
             match outcome.result:
                 case Result.APPLIED | Result.ALREADY:
                     shown, _ = look(before.sending(change.consent), change.consent)
@@ -241,7 +240,7 @@ class Delivery:
                 case Result.CHANGED:
                     shown, edit = look(before, Consent.OPTED_OUT)
                     mirror.save_mirror(connection, contact_id, shown, stale=True)
-                    ledger.append_all(connection, now, self._found(connection, change, before, edit))
+                    ledger.append_all(connection, now, self._found(change, before, edit))
                 case Result.GONE:  # deleted, or hidden from our user: a complete list will tell
                     self._postpone(connection, change, failures + 1, "the PSA has no such contact")
                     self._look_again()
@@ -259,13 +258,10 @@ class Delivery:
         self._tell(taken, outcome)
 
     @staticmethod
-    def _found(
-        connection: Connection, change: Change, before: Mirror, edit: Consent | None
-    ) -> list[dict[str, Any]]:
+    def _found(change: Change, before: Mirror, edit: Consent | None) -> list[dict[str, Any]]:
         """The ledger entry about the opt-out that an opt-in met: a person's, or an earlier one of ours."""
         if edit is not None:
-            end = ledger.head(connection).seq
-            return [staff_entry(change.contact_id, change.company_id, change.shown, edit, end)]
+            return [staff_entry(change.contact_id, change.company_id, change.shown, edit)]
         if arrived(before, Consent.OPTED_OUT):
             return [arrival_entry(replace(change, consent=Consent.OPTED_OUT), None)]
         return []
@@ -302,8 +298,8 @@ class Delivery:
         asked = error.retry_after if isinstance(error, Transient) else None
         with self._database.begin() as connection:
             for one in guilty:
-                failures = mirror.failures(connection, one.change.contact_id, one.change.consent) + 1
-                failures = max(failures, PARKED_AFTER if isinstance(error, Permanent) else 0)
+                _, failures = mirror.so_far(connection, one.change.contact_id, one.change.consent)
+                failures = max(failures + 1, PARKED_AFTER if isinstance(error, Permanent) else 0)
                 self._postpone(connection, one.change, failures, str(error), asked)
         return bool(guilty)
 

@@ -22,6 +22,10 @@ from syncd.store.times import stamp
 BRAKES = {"companies": "brake:companies", "contacts": "brake:contacts"}
 
 
+# Where the ledger ended when every field that is known was seen last.
+EVERYBODY_SEEN = "everybody seen"
+
+
 class Writes:
     """Which contacts were written while a list was being read: what it shows of them may be older than that."""
 
@@ -172,9 +176,12 @@ class Directory:
                 self._braked(connection, held, brake, "contacts")
             if held:  # who they are is taken over, where they appeared is not: their own texts are not held up
                 listed |= {one: _left_where_it_was(listed[one], known.get(one)) for one in moved}
-            self._record_contacts(connection, listed, known, mark, end)
+            seqs = self._record_contacts(connection, listed, known, mark)
             if company is None and not held:
-                self._record_gone(connection, listed, known)
+                seqs += self._record_gone(connection, listed, known)
+            if company is None and all(one.gone or contact_id in listed for contact_id, one in known.items()):
+                # What this pass has recorded itself was there to see as well, if nothing came in between.
+                self._everybody_seen(connection, seqs[-1] if seqs and seqs[0] == end + 1 else end)
 
     @staticmethod
     def _moved_into_opted_out(
@@ -201,9 +208,8 @@ class Directory:
         listed: dict[str, Contact],
         known: dict[str, mirror.KnownContact],
         mark: int,
-        end: int,
-    ) -> None:
-        """`mark`, `end`: the last write, and the last ledger entry, before the list was asked for."""
+    ) -> list[int]:
+        """Returns the ledger entries made. `mark`: the last write before the list was asked for."""
         now = self._clock.now()
         told = [one for one in listed.values() if one.id not in known or _differs(known[one.id], one)]
         seqs = ledger.append_all(connection, now, [_contact_entry(one) for one in told])
@@ -218,11 +224,11 @@ class Directory:
         for contact in listed.values():
             if self._writes.since(mark, contact.id):
                 continue  # what the list shows may be older than our own write
-            edits += self._look(connection, known.get(contact.id), contact, end)
-        ledger.append_all(connection, now, edits)
+            edits += self._look(connection, known.get(contact.id), contact)
+        return seqs + ledger.append_all(connection, now, edits)
 
     def _look(
-        self, connection: Connection, before: mirror.KnownContact | None, contact: Contact, end: int
+        self, connection: Connection, before: mirror.KnownContact | None, contact: Contact
     ) -> Iterable[dict[str, Any]]:
         """Keep what the field shows; the ledger entry when a person set it."""
         after, edit = look(before.mirror if before else None, contact.consent)
@@ -240,7 +246,23 @@ class Directory:
             before=shown,
             after=edit,
         )
-        return [staff_entry(contact.id, contact.company_id, shown, edit, end)]
+        known = self._known_to_staff(connection, contact.id, met=met) if edit is Consent.OPTED_IN else None
+        return [staff_entry(contact.id, contact.company_id, shown, edit, known)]
+
+    def _everybody_seen(self, connection: Connection, end: int) -> None:
+        """Keep that every field was seen as it is recorded when the ledger ended there."""
+        if mirror.fact(connection, EVERYBODY_SEEN) != end:
+            mirror.set_fact(connection, EVERYBODY_SEEN, end)
+
+    @staticmethod
+    def _known_to_staff(connection: Connection, contact: str, *, met: bool) -> int:
+        """The last ledger entry that surely came before an edit which is seen now.
+
+        The field was without it when everybody was seen last, and when our last write of it was confirmed.
+        """
+        if not met:
+            return 0
+        return max(mirror.fact(connection, EVERYBODY_SEEN) or 0, evidence.carried_out(connection, contact))
 
     def _arrived(
         self, connection: Connection, contact: Contact, before: mirror.KnownContact, sent: Consent
@@ -253,7 +275,7 @@ class Directory:
 
     def _record_gone(
         self, connection: Connection, listed: dict[str, Contact], known: dict[str, mirror.KnownContact]
-    ) -> None:
+    ) -> list[int]:
         """Contacts that a complete list no longer has: deleted or merged, unless suspiciously many vanish."""
         here = [one for one in known.values() if not one.gone]
         gone = [one for one in here if one.contact.id not in listed]
@@ -263,11 +285,11 @@ class Directory:
                 listed=len(listed),
                 known=len(here),
             )
-            return
+            return []
         for one in gone:
             mirror.mark_gone(connection, one)
-            entry = _contact_entry(replace(one.contact, active=False)) | {"gone": True}
-            ledger.append_all(connection, self._clock.now(), [entry])
+        entries = [_contact_entry(replace(one.contact, active=False)) | {"gone": True} for one in gone]
+        return ledger.append_all(connection, self._clock.now(), entries)
 
     # --- brake -------------------------------------------------------------------------------------------
 
@@ -313,9 +335,9 @@ def release_brake(connection: Connection, now: datetime, by: str) -> list[str]:
 
 
 def staff_entry(
-    contact: str, company: str | None, before: Consent | None, after: Consent, known: int
+    contact: str, company: str | None, before: Consent | None, after: Consent, known: int | None = None
 ) -> dict[str, Any]:
-    """The ledger entry for a person's edit. `known`: the last entry when the PSA was asked."""
+    """The ledger entry for a person's edit. `known`: of an opt-in, the last entry that surely came before it."""
     facts = {"contact": contact, "company": company, "before": before, "after": after, "known": known}
     return {"kind": "staff"} | facts
 

@@ -247,8 +247,11 @@ class Engine:
         """Keep for `status` how the PSA does."""
         try:
             with self._database.begin() as connection:
-                before = self._psa_facts.get(what) or mirror.fact(connection, f"psa:{what}") or {}
-                good = stamp(self._clock.now()) if worked else before.get("last_good")
+                if worked:
+                    good: str | None = stamp(self._clock.now())
+                else:
+                    before = self._psa_facts.get(what) or mirror.fact(connection, f"psa:{what}") or {}
+                    good = before.get("last_good")
                 self._psa_facts[what] = {"error": health.error, "last_good": good}
                 mirror.set_fact(connection, f"psa:{what}", self._psa_facts[what])
             self._remembered[what] = self._clock.monotonic()

@@ -158,7 +158,8 @@ class Intake:
         if memory.noted == trouble:
             return
         with self._database.begin() as connection:
-            texts.open_line(connection, line.number, self._clock.now())
+            if memory.state is None:
+                texts.open_line(connection, line.number, self._clock.now())
             texts.fail_pass(connection, line.number, trouble)
         memory.noted = trouble
 

@@ -187,7 +187,8 @@ class Texted:
 class StaffEdited:
     """A person set the opt-in field of the contact in the PSA; dated when we saw it.
 
-    known: the last ledger entry when the PSA was asked; what came after it, nobody knew there. None: `seq`
+    known: of an opt-in, the last ledger entry that surely came before it: whoever made it may not know of later
+           ones; None where an older ledger does not say
     """
 
     seq: int

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from syncd import directory, intake, policy, primevox, sift
+from syncd import delivery, directory, intake, policy, primevox, sift
 from syncd.connector import ALREADY, APPLIED, GONE, Change
 from syncd.delivery import Delivery, _Taken
 from syncd.engine import Engine
@@ -471,6 +471,28 @@ def _() -> Any:
         return right(text) if text.decision != "opt_out" else text.intent
 
     return instead(policy, "_intent", intent)
+
+
+@planted("an opt-in is written over what was just read")
+def _() -> Any:
+    return instead(vendors, "overtaken", lambda right, *_: False)
+
+
+@planted("while a write is under way no edit is believed")
+def _() -> Any:
+    def look(right: Any, before: Any, value: Any) -> Any:
+        after, edit = right(before, value)
+        return (after, None) if before is not None and before.pending is not None else (after, edit)
+
+    return together(instead(directory, "look", look), instead(delivery, "look", look))
+
+
+@planted("an opt-in by staff counts as made when it was seen")
+def _() -> Any:
+    def known(connection: Any, contact: Any, *, met: bool) -> int:
+        return ledger.head(connection).seq
+
+    return patch.object(directory.Directory, "_known_to_staff", staticmethod(known))
 
 
 @contextlib.contextmanager

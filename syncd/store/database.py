@@ -58,6 +58,7 @@ class Database:
         self._mutex = threading.RLock()
         self._engine = create_engine(_readable(url) if read_only else url, **_options(url))
         self._connection: Connection | None = None
+        self._within = False  # a transaction is open
         self._begin = ""  # how a transaction begins, where the driver does not see to it
         if make_url(url).get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _read_only_pragmas if read_only else _pragmas)
@@ -65,27 +66,30 @@ class Database:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction: all of it happens, or nothing. Raises StoreUnavailable when the database refuses."""
+        """A transaction: all of it happens, or nothing. Raises StoreUnavailable when the database refuses.
+
+        Other threads wait for their turn. One within another is a defect: it would undo the outer one's work.
+        """
         try:
-            with self._mutex, self._transaction() as connection:
-                yield connection
+            with self._mutex:
+                if self._within:
+                    raise RuntimeError("a transaction was begun within another one")
+                # Kept while all goes well: to open a connection costs more than a small transaction.
+                connection, self._connection = self._connection or self._engine.connect(), None
+                self._within = True
+                try:
+                    with connection.begin():
+                        if self._begin:
+                            _driver(connection).execute(self._begin)
+                        yield connection
+                    self._connection = connection
+                finally:
+                    self._within = False
+                    if self._connection is None:
+                        connection.close()  # rolls back also what a commit that failed has left open
         except (DBAPIError, sqlite3.Error) as error:
             said = getattr(error, "orig", error)
             raise StoreUnavailable(f"the database refused: {said}; nothing of this step was stored") from None
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """On a connection that is kept while all goes well: to open one costs more than a small transaction."""
-        connection, self._connection = self._connection or self._engine.connect(), None
-        try:
-            with connection.begin():
-                if self._begin:
-                    _driver(connection).execute(self._begin)
-                yield connection
-        except BaseException:
-            connection.close()  # rolls back also what a commit that failed has left open
-            raise
-        self._connection = connection
 
     def close(self) -> None:
         """Close the connection, then give the lock back."""

@@ -47,6 +47,11 @@ _OWNERS = (
     .where(contacts.c.active.is_(True), contacts.c.gone.is_(False), contact_numbers.c.number.in_(_SOME))
 )
 _STAFF = select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff", ledger.c.contact.in_(_SOME))
+_WRITES = (
+    select(ledger.c.body)
+    .where(ledger.c.kind == "write", ledger.c.contact == bindparam("contact"))
+    .order_by(ledger.c.seq.desc())
+)
 _MEMBERSHIPS = select(memberships).where(memberships.c.contact.in_(_SOME)).order_by(memberships.c.seq)
 _STEPS = select(company_steps).where(company_steps.c.company.in_(_SOME)).order_by(company_steps.c.seq)
 _MARK_STALE = (
@@ -204,6 +209,16 @@ def _staff_edits(connection: Connection, ids: Collection[str]) -> dict[str, list
         edit = StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"]), entry.get("known"))
         found[row.contact].append(edit)
     return found
+
+
+def carried_out(connection: Connection, contact: str) -> int:
+    """The latest ledger entry that the last confirmed write to a contact carried out; 0 for none."""
+    for row in connection.execute(_WRITES, {"contact": contact}):
+        entry = json.loads(row.body)
+        # One that was only seen to have arrived, some time, says nothing about what came before it.
+        if entry["result"] == "applied" or (entry["result"] == "already" and not entry["said"]):
+            return max(entry["because"], default=0)
+    return 0
 
 
 def _memberships(connection: Connection, ids: Collection[str]) -> dict[str, list[Membership]]:

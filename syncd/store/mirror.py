@@ -38,6 +38,7 @@ class KnownContact:
 
 # Statements are built once: building one costs more than carrying it out.
 _COMPANIES = select(companies)
+_ADD_COMPANIES, _ADD_STEPS = insert(companies), insert(company_steps)
 _CHANGE_COMPANY = update(companies).where(companies.c.id == bindparam("the_id"))
 _ALL = select(contacts)
 _ONE = select(contacts).where(contacts.c.id == bindparam("the_id"))
@@ -46,6 +47,8 @@ _SOME = select(contacts).where(
 )
 _NUMBERS = select(contact_numbers)
 _NUMBERS_OF_SOME = _NUMBERS.where(contact_numbers.c.contact.in_(_SOME.with_only_columns(contacts.c.id)))
+_ADD_CONTACTS, _ADD_MEMBERSHIPS, _ADD_NUMBERS = insert(contacts), insert(memberships), insert(contact_numbers)
+_DROP_NUMBERS = delete(contact_numbers).where(contact_numbers.c.contact == bindparam("the_id"))
 _OWNERS = select(contact_numbers.c.contact).where(
     contact_numbers.c.number.in_(bindparam("numbers", expanding=True))
 )
@@ -85,7 +88,7 @@ def save_companies(connection: Connection, found: Iterable[tuple[Company, bool]]
         else:
             new.append(values | {"id": company.id})
     if new:
-        connection.execute(insert(companies), new)
+        connection.execute(_ADD_COMPANIES, new)
     if changed:
         connection.execute(_CHANGE_COMPANY, changed)
 
@@ -98,7 +101,7 @@ def save_steps(connection: Connection, now: datetime, changed: Sequence[Company]
         {"company": company.id, "seq": seq, "at": stamp(now), "state": company.state.value}
         for company, seq in zip(changed, seqs, strict=True)
     ]
-    connection.execute(insert(company_steps), steps)
+    connection.execute(_ADD_STEPS, steps)
     connection.execute(_EVER_IN, [{"the_company": company.id} for company in changed])
 
 
@@ -164,11 +167,11 @@ def add_contacts(connection: Connection, found: Sequence[tuple[Contact, Mirror, 
         "attempts": 0,
     }
     connection.execute(
-        insert(contacts),
+        _ADD_CONTACTS,
         [fresh | _facts_of(contact) | {"id": contact.id} | mirror_columns(mirror) for contact, mirror, _ in found],
     )
     connection.execute(
-        insert(memberships),
+        _ADD_MEMBERSHIPS,
         [_membership(contact, seq, now) for contact, _, seq in found],
     )
     _add_numbers(connection, [contact for contact, _, _ in found])
@@ -179,11 +182,11 @@ def change_contact(
 ) -> None:
     """Store who a contact is now: name, company, numbers, active. `seq` is the ledger entry that tells it."""
     values = _facts_of(contact) | {"gone": False, "stale": True}
-    connection.execute(update(contacts).where(contacts.c.id == contact.id).values(values))
+    connection.execute(_CHANGE, values | {"the_id": contact.id})
     if contact.company_id != before.contact.company_id:
-        connection.execute(insert(memberships), _membership(contact, seq, now))
+        connection.execute(_ADD_MEMBERSHIPS, _membership(contact, seq, now))
     if set(contact.numbers) != set(before.contact.numbers):
-        connection.execute(delete(contact_numbers).where(contact_numbers.c.contact == contact.id))
+        connection.execute(_DROP_NUMBERS, {"the_id": contact.id})
         _add_numbers(connection, [contact])
         mark_stale(connection, before.contact.numbers)
     mark_stale(connection, contact.numbers)
@@ -191,7 +194,7 @@ def change_contact(
 
 def mark_gone(connection: Connection, known: KnownContact) -> None:
     """The PSA no longer has this contact; its evidence stays, and so does its row."""
-    connection.execute(update(contacts).where(contacts.c.id == known.contact.id).values(gone=True, stale=True))
+    connection.execute(_CHANGE, {"the_id": known.contact.id, "gone": True, "stale": True})
     mark_stale(connection, known.contact.numbers)
 
 
@@ -214,7 +217,7 @@ def _facts_of(contact: Contact) -> dict[str, object]:
 def _add_numbers(connection: Connection, found: Iterable[Contact]) -> None:
     rows = [{"number": number, "contact": contact.id} for contact in found for number in set(contact.numbers)]
     if rows:
-        connection.execute(insert(contact_numbers), rows)
+        connection.execute(_ADD_NUMBERS, rows)
         mark_stale(connection, {str(row["number"]) for row in rows})
 
 
@@ -334,10 +337,10 @@ def verdicts(connection: Connection) -> dict[str, Verdict]:
     return {row.id: verdict_of(row) for row in connection.execute(_ALL)}
 
 
-def failures(connection: Connection, contact_id: str, value: Consent) -> int:
-    """How many writes of this value have failed in a row for this contact."""
+def so_far(connection: Connection, contact_id: str, value: Consent) -> tuple[Mirror, int]:
+    """What is known of a contact's field, and how many writes of this value have failed in a row."""
     row = connection.execute(_ONE, {"the_id": contact_id}).one()
-    return int(row.attempts) if row.desired == value.value else 0
+    return mirror_of(row), int(row.attempts) if row.desired == value.value else 0
 
 
 def save_trouble(connection: Connection, contact_id: str, value: Consent, attempts: int, trouble: str) -> None:

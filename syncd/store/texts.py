@@ -43,6 +43,7 @@ class Known:
 # Statements are built once: building one costs more than carrying it out.
 _LINE = select(lines).where(lines.c.number == bindparam("line"))
 _ADD_LINE = insert(lines)
+_FORGET = delete(lines).where(lines.c.number.not_in(bindparam("configured", expanding=True)))
 _CHANGE_LINE = update(lines).where(lines.c.number == bindparam("line"))
 _KNOWN = select(conversations).where(conversations.c.line == bindparam("line"))
 _DUE = (
@@ -55,6 +56,7 @@ _ADD_CONVERSATION = insert(conversations)
 _CHANGE_CONVERSATION = update(conversations).where(
     conversations.c.line == bindparam("the_line"), conversations.c.id == bindparam("the_id")
 )
+_ADD_MESSAGES = insert(messages)
 _STORED = select(messages.c.id, messages.c.digest).where(
     messages.c.line == bindparam("line"), messages.c.conversation == bindparam("conversation")
 )
@@ -102,7 +104,7 @@ def fail_pass(connection: Connection, number: PhoneNumber, error: str) -> None:
 
 def forget_lines(connection: Connection, configured: Iterable[PhoneNumber]) -> None:
     """Drop the state of lines that are no longer configured from `status`; their messages and evidence stay."""
-    connection.execute(delete(lines).where(lines.c.number.not_in(list(configured))))
+    connection.execute(_FORGET, {"configured": list(configured)})
 
 
 def lines_in_trouble(connection: Connection) -> int:
@@ -180,7 +182,7 @@ def save_messages(
         for message, digest, sent in new
     ]
     if rows:
-        connection.execute(insert(messages), rows)
+        connection.execute(_ADD_MESSAGES, rows)
 
 
 def outbound_times(connection: Connection, person: Collection[str]) -> list[datetime]:

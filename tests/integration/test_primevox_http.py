@@ -29,8 +29,8 @@ from syncd.model import Direction, PhoneNumber
 from syncd.primevox import Line, Listed, PrimeVox
 from syncd.sandbox.primevox import PrimeVoxServer
 
-KEY = "canary+/=&?#% 4711"
-CANARIES = ("canary", "4711")
+KEY = "canary+/=&?#% parrot"
+CANARIES = ("canary", "parrot")
 LINE = Line(PhoneNumber("+12025550100"), "100200", SecretStr(KEY))
 LISTED = Listed("c1", "+12025550123", "")
 LIST = json.dumps({"conversations": {"c1": {"conversationWith": "2025550123"}}}).encode()

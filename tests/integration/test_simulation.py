@@ -96,6 +96,9 @@ FOUND = {
     "a batch whose commit fails stays in flight": ("", "abce"),
     "an inbound opt-in lifts an opt-out of the company": ("", "abce"),
     "an opt-out that was decided in review is not one": ("", "abce"),
+    "an opt-in is written over what was just read": ("", "b"),
+    "while a write is under way no edit is believed": ("", "be"),
+    "an opt-in by staff counts as made when it was seen": ("", "e"),
 }
 
 

@@ -356,6 +356,16 @@ def test_reply_to_a_text_of_ours_that_was_read(live: World, how: str) -> None:
     assert live.psa.written == [("ann", IN)]
 
 
+def test_reply_that_is_read_while_our_clock_is_behind(live: World) -> None:
+    live.vox.text(ANN, "Is it fixed now?", outbound=True)
+    live.step()
+    live.clock.advance(3600)
+    live.vox.text(ANN, "yes it is")
+    live.clock.wall -= timedelta(days=1)
+    live.steps(3)
+    assert (live.review(), live.psa.written) == ([], [])
+
+
 def test_reply_to_a_text_of_ours_that_is_dated_ahead(live: World) -> None:
     live.vox.text(ANN, "Is it fixed now?", outbound=True, ago=-7200)
     live.step()

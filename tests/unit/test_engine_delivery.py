@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 
 from syncd.connector import Change
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
-from syncd.model import Rules
 from syncd.plan import Lane
 
 REST = (Lane.CASCADE, Lane.OPT_IN)
@@ -208,28 +207,6 @@ def test_what_is_taken_is_decided_by_what_came_meanwhile(world: World) -> None:
     world.poll()
     world.engine._delivery.batch(lanes[0])
     assert world.psa.written == [("ann", IN)]
-
-
-def test_opt_in_by_staff_that_was_read_before_a_stop_does_not_beat_it(tmp_path: Path) -> None:
-    world = World(tmp_path, rules=Rules(staff_opt_in="accept"))
-    world.psa.add_company("1")
-    world.psa.add("ann", ANN)
-    world.step()
-    world.psa.edit("ann", consent=IN)
-
-    def stop_meanwhile() -> None:
-        world.psa.after_list = lambda: None
-        world.clock.advance(1)
-        world.vox.text(ANN, "STOP")
-        world.poll()
-        world.clock.advance(1)
-
-    world.psa.after_list = stop_meanwhile
-    world.look()
-    world.steps(2)
-    assert [one["after"] for one in world.ledger("staff")] == [IN]
-    assert world.psa.shows("ann") is OUT
-    world.close()
 
 
 def test_value_that_shows_already_is_written_by_nobody(world: World) -> None:

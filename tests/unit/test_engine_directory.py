@@ -11,7 +11,7 @@ from fakes import ANN, APPROVED, BOB, COMPANY_OUT, CY, DEE, IN, OUT, UNSET, Worl
 
 from syncd.directory import release_brake
 from syncd.errors import ShapeChanged, Transient
-from syncd.model import CompanyState, Rules
+from syncd.model import CompanyState
 from syncd.plan import BrakeLimits
 
 
@@ -184,18 +184,6 @@ def test_staff_opt_in_against_a_live_opt_out_is_put_back_and_reported(world: Wor
     world.steps(2)
     assert world.psa.shows("ann") is OUT
     assert any("put back" in event for event in world.log.events("warning"))
-
-
-def test_staff_opt_in_is_accepted_where_the_admin_says_so(tmp_path: Path) -> None:
-    world = build(tmp_path, rules=Rules(staff_opt_in="accept"))
-    world.vox.text(ANN, "STOP")
-    world.step()
-    world.psa.edit("ann", consent=IN)
-    world.steps(2)
-    assert world.psa.shows("ann") is IN
-    world.vox.text(ANN, "STOP")
-    world.step()
-    assert world.psa.shows("ann") is OUT
 
 
 def test_staff_opt_in_without_an_opt_out_is_left_alone(world: World) -> None:

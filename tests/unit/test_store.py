@@ -308,6 +308,15 @@ def test_transaction_happens_wholly_or_not_at_all(db: Database) -> None:
         assert (ledger.head(connection).seq, mirror.fact(connection, "x")) == (0, None)
 
 
+def test_transaction_within_another_one_is_a_defect(db: Database) -> None:
+    with pytest.raises(RuntimeError, match="within another one"), db.begin() as connection:  # noqa: PT012
+        ledger.append(connection, NOW, "message", text="STOP")
+        note(db)
+    assert length(db) == 0
+    note(db)
+    assert length(db) == 1
+
+
 def test_commit_that_fails_leaves_nothing(db: Database) -> None:
     def refuse(_connection: object) -> None:
         raise KeyboardInterrupt

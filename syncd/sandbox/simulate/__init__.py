@@ -11,6 +11,7 @@ happens, and a judge who saw everything holds the PSA and the ledger against a s
     stage      the world: time, database, engine; carries a story out
     truth      the evidence as it really was, beside what was observed
     oracle     the second reading of the policy
+    sightings  what the lists of contacts showed, and what only a person can have done
     judge      what must hold, at each step and at rest
     run        one seed; the smallest story that still fails
     report     many seeds on all cores, and what they counted

@@ -18,12 +18,13 @@ RATES: dict[str, tuple[float, ...]] = {
     "short list": (0.03, 0.1),
     "filter ignored": (0.3, 1.0),
     "write refused": (0.03, 0.1),
-    "write not kept": (0.03, 0.1),
-    "reads lag behind writes": (0.1, 0.3),
+    "write not kept": (0.1, 0.3),
+    "reads lag behind writes": (0.1, 0.5),
     "killed": (0.003, 0.01, 0.03),
     "disk full": (0.003, 0.01, 0.03),
     "other thread": (0.1, 0.3),
     "second thought": (0.3, 0.6),
+    "staff acts as well": (0.1, 0.3),
     "late text": (0.1, 0.5),
     "text listed twice": (0.1, 0.3),
     "clock set": (0.02, 0.1),
@@ -45,7 +46,7 @@ class Chance:
             for kind, rates in RATES.items()
         }
         self.latencies = self.dice.choice(((0.0,), (0.0, 0.0, 1.0), (0.1, 1.0, 3.0)))
-        self.lag = self.dice.choice((1.5, 20.0))
+        self.lag = self.dice.choice((1.5, 20.0, 100.0))
 
     def strikes(self, kind: str) -> bool:
         """Whether it happens here and now."""

@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import Any
 
 from syncd.model import CompanyState, Consent, PhoneNumber, Rules, Verdict, storable
-from syncd.plan import Mirror
 from syncd.sandbox.simulate import truth
 from syncd.sandbox.simulate.oracle import read
+from syncd.sandbox.simulate.sightings import Sightings
 from syncd.sandbox.simulate.stage import BRAKE, Broken, Stage
 from syncd.sandbox.simulate.story import LINES
 from syncd.sandbox.simulate.truth import Observed
@@ -41,6 +41,7 @@ class Judge:
         self._kills = 0
         self._edits = 0
         self._released = False
+        self._sightings = Sightings(stage.psa, stage.connector)
         self._before: tuple[dict[str, mirror.KnownContact], int, int] | None = None
         stage.psa.before_write = self._before_write
         stage.witness = self._witness
@@ -66,6 +67,9 @@ class Judge:
             if reading.desired is not IN:
                 raise Broken("b", f"{contact} is written opted in, but the ledger says {reading}")
             self._nothing_unread(seen, contact)
+            edit = self._sightings.unexplained(contact, self.stage.connector.read_at.get(contact, 0))
+            if edit and not self._sightings.told(contact, [*seen.staff[contact], *seen.writes]):
+                raise Broken("b", f"{contact} is written opted in over a person's opt-out that we have just read")
 
     def _nothing_unread(self, seen: Observed, contact: str) -> None:
         """Nobody is opted in before what came while syncd was down was read, on every line that can be read."""
@@ -87,51 +91,70 @@ class Judge:
     def _witness(self, piece: str, worked: bool | None) -> None:
         """Before a piece of work (None), and after it."""
         if piece == "contacts" and worked is None:
-            self._before = self._looked() if self._edited() else None
-        elif piece == "contacts" and worked and self._before is not None:
-            self._staff_edits_seen(self._before)
+            self._sightings.begin()
+            self._before = self._looked() if self._opted_in_by_hand() else None
+        elif piece == "contacts" and worked:
+            self._opt_outs_seen()
+            if self._before is not None:
+                self._opt_ins_seen(self._before)
         elif piece == "companies" and worked is None and self.stage.kills != self._kills:
             self._kills = self.stage.kills  # it may have been taken over, and then the process ended
-            with self.stage.undisturbed() as connection:
-                self._accepted = _listed(connection)
+            self._brake(killed=True)
         elif piece == "companies" and worked:
             self._brake()
 
-    def _edited(self) -> bool:
-        """Whether a person has set our field since we asked last."""
-        count = len(self.stage.psa.edits)
-        self._edits, before = count, self._edits
-        return count != before
+    def _opt_outs_seen(self) -> None:
+        """An opt-out that nothing of ours explains is a person's, and in the ledger now."""
+        changed = self._sightings.changed()
+        if not changed:
+            return
+        with self.stage.undisturbed() as connection:
+            told = [entry for entry, _, _ in ledger.entries(connection, after=self._sightings.since(changed))]
+            end = ledger.head(connection).seq
+        for contact, shown in changed.items():
+            if shown is OUT and self._sightings.unexplained(contact):
+                self.counts["opt-outs by staff seen to arrive"] += 1
+                if not self._sightings.told(contact, told):
+                    raise Broken("e", f"{contact}: a person set {shown}, the list showed it, and it went unseen")
+        self._sightings.end(changed, end)
+
+    def _opted_in_by_hand(self) -> bool:
+        """Whether a person has opted somebody in since we asked last."""
+        new, self._edits = self.stage.psa.edits[self._edits :], len(self.stage.psa.edits)
+        return any(edit.value is IN and not edit.by_us for edit in new)
 
     def _looked(self) -> tuple[dict[str, mirror.KnownContact], int, int]:
         with self.stage.undisturbed() as connection:
             return mirror.known_contacts(connection), ledger.head(connection).seq, len(self.stage.psa.edits)
 
-    def _staff_edits_seen(self, before: tuple[dict[str, mirror.KnownContact], int, int]) -> None:
-        """A value that nothing of ours explains is a person's, and in the ledger now."""
+    def _opt_ins_seen(self, before: tuple[dict[str, mirror.KnownContact], int, int]) -> None:
+        """The same for an opt-in, but for contacts with a write of ours under way: then it is not believed."""
         known, end, edits = before
         with self.stage.undisturbed() as connection:
             new = {
-                (one["contact"], one["after"])
+                one["contact"]
                 for one, _, _ in ledger.entries(connection, after=end)
-                if one["kind"] == "staff" or one.get("result") == "already"  # it was just what we wanted
+                if (one["kind"] == "staff" or one.get("result") == "already") and one["after"] == IN
             }
         ours = {edit.contact for edit in self.stage.psa.edits[edits:]}
         for contact, shown in self.stage.connector.shown.items():
-            was = known[contact].mirror if contact in known else Mirror(None)
-            if contact in ours or was.pending or was.echoes or shown is None or shown is was.shown:
+            was = known[contact].mirror if contact in known else None
+            if was is None or contact in ours or was.pending or was.echoes or shown is was.shown:
                 continue
-            if (contact in known or shown is OUT) and (contact, shown) not in new:
+            if shown is IN and contact not in new:
                 raise Broken("e", f"{contact}: a person set {shown}, the list showed it, and it went unseen")
-            self.counts["staff edits seen to arrive"] += 1
+            self.counts["opt-ins by staff seen to arrive"] += 1
 
-    def _brake(self) -> None:
-        """Held if too much would change at once, and only then."""
+    def _brake(self, *, killed: bool = False) -> None:
+        """Held if too much would change at once, and only then. `killed`: perhaps before it was taken over."""
         listed = self.stage.connector.listed
         with self.stage.undisturbed() as connection:
             held = "companies" in mirror.braked(connection)
-            taken_over = _listed(connection) == listed
+            now = _listed(connection)
+        taken_over = now == listed
         self.counts["lists of companies taken over" if taken_over else "lists of companies held"] += 1
+        if now not in (self._accepted, listed):
+            raise Broken("g", f"the companies are {now}: neither {self._accepted}, as before, nor {listed}")
         if self._accepted and not self._released:
             before = self._accepted
             missing = before.keys() - listed.keys()
@@ -145,10 +168,9 @@ class Judge:
                 raise Broken("g", f"{len(missing)} of {len(before)} companies vanished and no brake held")
             if taken_over and len(opted_out) > BRAKE.companies:
                 raise Broken("g", f"{len(opted_out)} companies were opted out at once and no brake held")
-            if held and not missing and listed == before:
+            if held and not killed and not missing and listed == before:
                 raise Broken("g", "the brake holds though nothing has changed")
-        if taken_over:
-            self._accepted = dict(listed)
+        self._accepted = now
 
     def released(self) -> None:
         """An operator lets a held pass go; what comes next is no fault of the brake."""
@@ -244,19 +266,32 @@ class Judge:
                 if not any((place, tuple(entry["numbers"])) in psa.ever.get(contact, ()) for place in places):
                     raise Broken("e", f"{contact} never was what the ledger says: {entry}")
         for contact, entries in seen.staff.items():
-            for entry in entries:
-                by_people = {edit.value for edit in psa.edits if edit.contact == contact and not edit.by_us}
-                # An opt-out of ours that is seen late may be a person's, and is believed to be.
-                suspicion = entry["after"] == OUT and (contact, OUT) in psa.behind
-                if entry["after"] not in by_people and not suspicion:
-                    raise Broken(
-                        "e", f"{contact}: no person ever set {entry['after']}, the ledger says so: {entry}"
-                    )
-                self.counts["staff edits found in the ledger"] += 1
+            for value in (IN, OUT):
+                self._staff_edits(contact, value, [entry for entry in entries if entry["after"] == value])
+
+    def _staff_edits(self, contact: str, value: Consent, entries: list[dict[str, Any]]) -> None:
+        """A person made each of these edits, and each opt-in after all that is said to have been known."""
+        edits = [
+            edit.seq
+            for edit in self.stage.psa.edits
+            if edit.contact == contact and edit.value is value and not edit.by_us
+        ]
+        # An opt-out of ours that is seen late may be a person's, and is believed to be.
+        suspicion = value is OUT and (contact, OUT) in self.stage.psa.behind
+        for count, entry in enumerate(entries, 1):
+            self.counts["staff edits found in the ledger"] += 1
+            made = [seq for seq in edits if seq < entry["seq"]]
+            if len(made) < count and not suspicion:
+                raise Broken("e", f"{contact}: nobody set {value} {count} times, the ledger says so: {entry}")
+            if value is IN and entry["known"] > made[-1]:
+                raise Broken(
+                    "e", f"{contact} was opted in at {made[-1]}, before what is said to be known: {entry}"
+                )
 
     def _writes(self, seen: Observed) -> None:
         """The ledger tells of every value that we wrote and the PSA shows, and of none that it never took."""
-        took = Counter((edit.contact, edit.value) for edit in self.stage.psa.edits if edit.by_us)
+        # A write that the PSA forgot seems to have worked if a person sets the same before we look again.
+        took = Counter((edit.contact, edit.value) for edit in self.stage.psa.edits)
         told = Counter((one["contact"], one["after"]) for one in seen.writes if one["result"] == "applied")
         for (contact, value), times in told.items():
             if times > took[contact, Consent(value)]:

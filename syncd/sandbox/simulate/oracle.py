@@ -53,6 +53,11 @@ def is_explicit(item: Evidence) -> bool:
     return allowed or (item.decision is None and item.intent is Intent.OPT_IN)
 
 
+def known(edit: StaffEdited) -> int:
+    """The last entry that whoever made the edit may have known of; old entries do not say."""
+    return edit.seq if edit.known is None else edit.known
+
+
 def waits(item: Evidence) -> bool:
     return isinstance(item, Texted) and item.intent is Intent.UNCLEAR and item.decision is None
 
@@ -123,8 +128,8 @@ def read(contact: Contact, evidence: Sequence[Evidence], company: CompanyHistory
     doubtful = [one for one in since if isinstance(one, Texted) and one.doubt and one.decision is None]
     explicit = [one for one in since if is_explicit(one) and one not in doubtful]
     if rules.staff_opt_in == "accept":
-        known = [one for one in since if isinstance(one, StaffEdited) and one.consent is IN]
-        explicit += [one for one in known if last_out is None or last_out.seq <= (one.known or one.seq)]
+        by_hand = [one for one in since if isinstance(one, StaffEdited) and one.consent is IN]
+        explicit += [one for one in by_hand if last_out is None or last_out.seq <= known(one)]
     first = [one for one in since if starts_conversation(one, last_out, evidence, company, rules)]
     tacit = [one for one in first if one not in doubtful]
     opt_in = latest(explicit) or (tacit[0] if tacit else None)

@@ -22,9 +22,10 @@ from syncd.sandbox.simulate.chance import Chance
 from syncd.sandbox.simulate.story import LINES, Event, Story
 from syncd.sandbox.simulate.vendors import Psa, PsaConnector, Record, Sent, Vox
 from syncd.sift import IntakeSettings
-from syncd.store import overview
+from syncd.store import ledger, overview
 from syncd.store.database import Connection, Database
 
+IN, OUT = Consent.OPTED_IN, Consent.OPTED_OUT
 BEGIN = datetime(2026, 3, 2, 15, 0, 0, tzinfo=UTC)
 HISTORY = 100_000.0  # seconds between the opening and the first start of the daemon
 POLL = 30.0
@@ -155,6 +156,7 @@ class Stage:
         self._outages: dict[str, float] = {}
         self._meanwhile: list[Event] = []
         self._active: set[str] = set()
+        self._jobs: dict[str, Callable[[], Any]] = {}
         self._just_started = False
 
     # --- what the vendors and the database ask of the world ----------------------------------------------
@@ -162,6 +164,11 @@ class Stage:
     def true_now(self) -> datetime:
         """The vendors' clock."""
         return self.clock.true()
+
+    def recorded(self) -> int:
+        """Where the ledger ends."""
+        with self.undisturbed() as connection:
+            return ledger.head(connection).seq
 
     def call(self, service: str) -> None:
         """A request is on its way."""
@@ -183,6 +190,11 @@ class Stage:
             self.clock.passed += 1.0
             self._text(LINES[place], self.chance.dice.choice(numbers), "opt_out", "STOP")
             self.run(POLLS[place])
+
+    def staff_acts(self, contact: str) -> None:
+        """Somebody sets the opt-in field just before we look at it in order to write."""
+        if contact in self.psa.contacts and self.chance.strikes("staff acts as well"):
+            self._edit(contact, consent=self.chance.dice.choice((OUT, OUT, IN, None)))
 
     def acted(self) -> None:
         """The service has acted; the answer is on its way back."""
@@ -211,6 +223,7 @@ class Stage:
             except (Killed, StoreUnavailable):
                 continue
             self.begun = self.clock.true()
+            self._jobs = self._all_jobs(self.engine)
             return
 
     def work(self, pieces: Sequence[str]) -> None:
@@ -230,14 +243,13 @@ class Stage:
         self._active.add(piece)
         self.witness(piece, None)
         try:
-            worked = self._jobs()[piece]()
+            worked = self._jobs[piece]()
         except SyncdError:  # the loop logs it and goes on
             worked = False
         self._active.discard(piece)
         self.witness(piece, worked is True)
 
-    def _jobs(self) -> dict[str, Callable[[], Any]]:
-        engine = self.engine
+    def _all_jobs(self, engine: Engine) -> dict[str, Callable[[], Any]]:
         polls = {name: lambda line=line: engine.poll(line) for name, line in zip(POLLS, engine.setup.lines)}  # noqa: B905
         return {
             "contacts": engine.refresh_directory,

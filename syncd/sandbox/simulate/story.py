@@ -143,7 +143,9 @@ class Author:
         return text
 
     def _follow_up(self, events: Sequence[Event]) -> Event:
-        """Somebody who wrote just now, or at some time, has a second thought."""
+        """Somebody who wrote just now, or at some time, has a second thought; or staff has one."""
+        if self.dice.random() < 0.25:
+            return self._staff()
         texts = [event for event in events if event.what == "text"] or self._opt_ins[-3:]
         if not texts or self.dice.random() < 0.2:
             return self._text()

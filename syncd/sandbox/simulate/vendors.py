@@ -8,6 +8,7 @@ their own suite.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -48,11 +49,17 @@ class World(Protocol):
     def second_thought(self, numbers: tuple[PhoneNumber, ...]) -> None:
         """Somebody who is about to be opted in may opt out at this very moment."""
 
+    def staff_acts(self, contact: str) -> None:
+        """Somebody may set the opt-in field of a contact just before we look at it in order to write."""
+
     def acted(self) -> None:
         """The service has acted; its answer is on its way back."""
 
     def true_now(self) -> datetime:
         """The vendors' clock."""
+
+    def recorded(self) -> int:
+        """The last entry of the daemon's ledger: what is recorded later may know of this moment."""
 
 
 # --- PrimeVOX --------------------------------------------------------------------------------------------
@@ -178,11 +185,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The opt-in field of a contact was set, by a person or by us."""
+    """The opt-in field of a contact was set, by a person or by us; `seq`: where the ledger ended then."""
 
     contact: str
     value: Consent | None
     by_us: bool
+    seq: int
 
 
 @dataclass(slots=True)
@@ -231,7 +239,7 @@ class Psa:
         self.ever.setdefault(contact, set()).add((record.company, tuple(sorted(record.numbers))))
         if "consent" in values:
             self._old.pop(contact, None)
-            self.edits.append(Edit(contact, values["consent"], by_us=False))
+            self.edits.append(Edit(contact, values["consent"], by_us=False, seq=self.world.recorded()))
 
     def write(self, contact: str, value: Consent) -> None:
         """We set the opt-in field."""
@@ -241,7 +249,7 @@ class Psa:
             self._old[contact] = (until, self.show(contact) or before)
             self.behind.add((contact, value))
         self.contacts[contact] = replace(before, consent=value)
-        self.edits.append(Edit(contact, value, by_us=True))
+        self.edits.append(Edit(contact, value, by_us=True, seq=self.world.recorded()))
 
 
 class NoSettings(Settings):
@@ -249,7 +257,13 @@ class NoSettings(Settings):
 
 
 class PsaConnector(Connector):
-    """Keeps the contract of `syncd.connector` for that PSA. `listed` is what its last list of companies told."""
+    """Keeps the contract of `syncd.connector` for that PSA.
+
+    listed:  what its last list of companies told
+    shown:   what its last list of contacts told of the opt-in field, but for those told an older value
+    asked:   how often a change of each contact was taken
+    read_at: how many edits the PSA had seen when we last read a contact in order to write it
+    """
 
     name: ClassVar[str] = "simulated"
     settings_model: ClassVar[type[Settings]] = NoSettings
@@ -260,7 +274,8 @@ class PsaConnector(Connector):
         self.world = psa.world
         self.listed: dict[str, CompanyState] = {}
         self.shown: dict[str, Consent | None] = {}
-        self.cut = False  # the last list of contacts lacked some
+        self.asked: Counter[str] = Counter()
+        self.read_at: dict[str, int] = {}
 
     def check(self) -> Report:
         """Nothing to check."""
@@ -279,8 +294,7 @@ class PsaConnector(Connector):
         """Contacts; the PSA may ignore the filter."""
         chance = self.world.chance
         ids = list(self._call(lambda: self.psa.contacts))
-        self.cut = chance.strikes("short list")
-        if self.cut:
+        if chance.strikes("short list"):
             ids = ids[: chance.dice.choice((0, len(ids) // 2, len(ids) - 1))]
         records = {one: record for one in ids if (record := self.psa.show(one))}
         if company is not None and not chance.strikes("filter ignored"):
@@ -289,19 +303,26 @@ class PsaConnector(Connector):
         for one, record in records.items():
             if company is not None and record.company != company:
                 continue
-            self.shown[one] = record.consent
+            if not self.psa.lags(one):
+                self.shown[one] = record.consent
             yield Contact(one, record.company, f"Person {one}", record.numbers, record.active, record.consent)
 
     def write(self, changes: Iterable[Change]) -> Iterator[tuple[str, Outcome]]:
         """Read, compare, write, read back: one contact after the other."""
-        stream = iter(changes)
+        stream = self._counted(changes)
         while batch := list(islice(stream, self.traits.batch)):
             for change in batch:
                 yield change.contact_id, self._one(change)
 
+    def _counted(self, changes: Iterable[Change]) -> Iterator[Change]:
+        for change in changes:
+            self.asked[change.contact_id] += 1
+            yield change
+
     def _one(self, change: Change) -> Outcome:
         contact, wanted = change.contact_id, change.consent
-        present = self._call(lambda: self.psa.show(contact))
+        self.world.staff_acts(contact)
+        present = self._call(lambda: self._read(contact))
         if present is None:
             return GONE
         if present.consent is wanted:
@@ -317,6 +338,10 @@ class PsaConnector(Connector):
         if after is None:
             return GONE
         return APPLIED if after.consent is wanted else refused("accepted, but not shown")
+
+    def _read(self, contact: str) -> Record | None:
+        self.read_at[contact] = len(self.psa.edits)
+        return self.psa.show(contact)
 
     def _send(self, contact: str, value: Consent) -> None:
         chance = self.world.chance
