@@ -71,6 +71,7 @@ class Directory:
         self._log = log
         self._limits = limits
         self._writes = writes
+        self._everybody_seen: int | None = None  # as stored, once it was
 
     # --- companies ---------------------------------------------------------------------------------------
 
@@ -158,30 +159,55 @@ class Directory:
         mark = self._writes.now()
         with self._database.begin() as connection:
             end = ledger.head(connection).seq
+        listed = self._listed(company)
+        with self._database.begin() as connection:
+            if company is not None:
+                known = mirror.known_contacts(connection, company=company, ids=list(listed))
+                self._compare(connection, listed, known, mark, everybody=False)
+                return
+            known = mirror.known_contacts(connection)
+            seqs = self._compare(connection, listed, known, mark, everybody=True)
+            # What this pass has recorded itself was there to see as well, if nothing came in between.
+            seen = seqs[-1] if seqs and seqs[0] == end + 1 else end
+            complete = all(one.gone or contact_id in listed for contact_id, one in known.items())
+            if complete and seen != self._everybody_seen:
+                mirror.set_fact(connection, EVERYBODY_SEEN, seen)
+        if complete:
+            self._everybody_seen = seen
+
+    def _listed(self, company: str | None) -> dict[str, Contact]:
         listed: dict[str, Contact] = {}
         for contact in self._psa.contacts(company):
             self._beat()
             if company is not None and contact.company_id != company:
                 raise ShapeChanged(f"asked for the contacts of company {company}, the PSA sent others too")
             listed.setdefault(contact.id, replace(contact, name=storable(contact.name)))
-        with self._database.begin() as connection:
-            if company is None:
-                known = mirror.known_contacts(connection)
-            else:
-                known = mirror.known_contacts(connection, company=company, ids=list(listed))
-            moved = self._moved_into_opted_out(connection, listed, known)
-            brake = mirror.fact(connection, BRAKES["contacts"])
-            held = contact_brake(moved, self._limits, _released(brake))
-            if held or company is None:  # a look at one company says nothing about what else is held
-                self._braked(connection, held, brake, "contacts")
-            if held:  # who they are is taken over, where they appeared is not: their own texts are not held up
-                listed |= {one: _left_where_it_was(listed[one], known.get(one)) for one in moved}
-            seqs = self._record_contacts(connection, listed, known, mark)
-            if company is None and not held:
-                seqs += self._record_gone(connection, listed, known)
-            if company is None and all(one.gone or contact_id in listed for contact_id, one in known.items()):
-                # What this pass has recorded itself was there to see as well, if nothing came in between.
-                self._everybody_seen(connection, seqs[-1] if seqs and seqs[0] == end + 1 else end)
+        return listed
+
+    def _compare(
+        self,
+        connection: Connection,
+        listed: dict[str, Contact],
+        known: dict[str, mirror.KnownContact],
+        mark: int,
+        *,
+        everybody: bool,
+    ) -> list[int]:
+        """Take over what the list shows; returns the ledger entries made for contacts and their fields.
+
+        everybody: the list has every contact, not those of one company, and says who is gone and what is held
+        """
+        moved = self._moved_into_opted_out(connection, listed, known)
+        brake = mirror.fact(connection, BRAKES["contacts"])
+        held = contact_brake(moved, self._limits, _released(brake))
+        if held or everybody:
+            self._braked(connection, held, brake, "contacts")
+        if held:  # who they are is taken over, where they appeared is not: their own texts are not held up
+            listed = listed | {one: _left_where_it_was(listed[one], known.get(one)) for one in moved}
+        seqs = self._record_contacts(connection, listed, known, mark)
+        if everybody and not held:
+            seqs += self._record_gone(connection, listed, known)
+        return seqs
 
     @staticmethod
     def _moved_into_opted_out(
@@ -248,11 +274,6 @@ class Directory:
         )
         known = self._known_to_staff(connection, contact.id, met=met) if edit is Consent.OPTED_IN else None
         return [staff_entry(contact.id, contact.company_id, shown, edit, known)]
-
-    def _everybody_seen(self, connection: Connection, end: int) -> None:
-        """Keep that every field was seen as it is recorded when the ledger ended there."""
-        if mirror.fact(connection, EVERYBODY_SEEN) != end:
-            mirror.set_fact(connection, EVERYBODY_SEEN, end)
 
     @staticmethod
     def _known_to_staff(connection: Connection, contact: str, *, met: bool) -> int:

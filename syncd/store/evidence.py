@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from syncd.membership import Membership, Step, history
 from syncd.model import (
@@ -32,28 +43,48 @@ SHARED = "shared number"
 T = TypeVar("T")
 
 
-# Built once: building a statement costs more than carrying it out.
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
-_CONTACTS = select(contacts).where(contacts.c.id.in_(_SOME))
-_TEXTS = select(ledger.c.number, ledger.c.body).where(
-    or_(ledger.c.kind == "message", ledger.c.kind == "outbound"), ledger.c.number.in_(_SOME)
+
+
+class _Rows:
+    """Rows by a column. One contact at a time is the usual case, and cheaper to ask for than a list of one."""
+
+    def __init__(self, wanted: Select[Any], column: ColumnElement[Any]) -> None:
+        self._one = wanted.where(column == bindparam("some"))
+        self._many = wanted.where(column.in_(_SOME))
+
+    def of(self, connection: Connection, some: Collection[Any]) -> Iterator[Any]:
+        """The rows for these values, however many they are."""
+        if len(some) == 1:
+            yield from connection.execute(self._one, {"some": next(iter(some))})
+        else:
+            for part in parts(some):
+                yield from connection.execute(self._many, {"some": part})
+
+
+# Built once: building a statement costs more than carrying it out.
+_CONTACTS = _Rows(select(contacts), contacts.c.id)
+_TEXTS = _Rows(
+    select(ledger.c.number, ledger.c.body).where(or_(ledger.c.kind == "message", ledger.c.kind == "outbound")),
+    ledger.c.number,
 )
-_DECISIONS = select(reviews).where(reviews.c.seq.in_(_SOME))
+_DECISIONS = _Rows(select(reviews), reviews.c.seq)
 _DECIDE = insert(reviews)
-_NUMBERS = select(contact_numbers).where(contact_numbers.c.contact.in_(_SOME))
-_OWNERS = (
+_NUMBERS = _Rows(select(contact_numbers), contact_numbers.c.contact)
+_OWNERS = _Rows(
     select(contact_numbers.c.number, contacts.c.company)
     .join(contacts, contacts.c.id == contact_numbers.c.contact)
-    .where(contacts.c.active.is_(True), contacts.c.gone.is_(False), contact_numbers.c.number.in_(_SOME))
+    .where(contacts.c.active.is_(True), contacts.c.gone.is_(False)),
+    contact_numbers.c.number,
 )
-_STAFF = select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff", ledger.c.contact.in_(_SOME))
+_STAFF = _Rows(select(ledger.c.contact, ledger.c.body).where(ledger.c.kind == "staff"), ledger.c.contact)
 _WRITES = (
     select(ledger.c.body)
     .where(ledger.c.kind == "write", ledger.c.contact == bindparam("contact"))
     .order_by(ledger.c.seq.desc())
 )
-_MEMBERSHIPS = select(memberships).where(memberships.c.contact.in_(_SOME)).order_by(memberships.c.seq)
-_STEPS = select(company_steps).where(company_steps.c.company.in_(_SOME)).order_by(company_steps.c.seq)
+_MEMBERSHIPS = _Rows(select(memberships).order_by(memberships.c.seq), memberships.c.contact)
+_STEPS = _Rows(select(company_steps).order_by(company_steps.c.seq), company_steps.c.company)
 _MARK_STALE = (
     update(contacts)
     .where(contacts.c.id.in_(select(contact_numbers.c.contact).where(contact_numbers.c.number.in_(_SOME))))
@@ -82,7 +113,7 @@ class Case:
 
 def cases(connection: Connection, ids: Sequence[str]) -> list[Case]:
     """The cases of these contacts; a handful of queries however many they are."""
-    rows = {row.id: row for row in _of(connection, _CONTACTS, ids)}
+    rows = {row.id: row for row in _CONTACTS.of(connection, ids)}
     numbers = _numbers_of(connection, rows)
     all_numbers = {number for own in numbers.values() for number in own}
     texts = texts_of(connection, all_numbers)
@@ -119,7 +150,7 @@ def texts_of(connection: Connection, numbers: Collection[str]) -> dict[str, list
     """The texts of these numbers that are evidence, each with what a person decided about it."""
     bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
     late_replies: dict[str, list[datetime]] = defaultdict(list)
-    for row in _of(connection, _TEXTS, numbers):
+    for row in _TEXTS.of(connection, numbers):
         entry = json.loads(row.body)
         if entry["kind"] == "outbound":
             late_replies[row.number].append(moment(entry["sent"]))
@@ -158,7 +189,7 @@ def last_at_or_before(times: Sequence[datetime], when: datetime) -> datetime | N
 
 
 def _decisions(connection: Connection, seqs: Collection[int]) -> dict[int, Any]:
-    return {row.seq: row.decision for row in _of(connection, _DECISIONS, seqs)}
+    return {row.seq: row.decision for row in _DECISIONS.of(connection, seqs)}
 
 
 def text_at(connection: Connection, seq: int) -> tuple[str | None, Intent | None]:
@@ -189,7 +220,7 @@ def numbers_of_person(connection: Connection, number: str) -> list[str]:
 
 def _numbers_of(connection: Connection, ids: Collection[str]) -> dict[str, list[PhoneNumber]]:
     found: dict[str, list[PhoneNumber]] = defaultdict(list)
-    for row in _of(connection, _NUMBERS, ids):
+    for row in _NUMBERS.of(connection, ids):
         found[row.contact].append(PhoneNumber(row.number))
     return found
 
@@ -197,14 +228,14 @@ def _numbers_of(connection: Connection, ids: Collection[str]) -> dict[str, list[
 def _shared_numbers(connection: Connection, numbers: Collection[str]) -> set[str]:
     """Numbers whose active contacts belong to more than one company; none at all counts as one of its own."""
     owners: dict[str, set[str | None]] = defaultdict(set)
-    for row in _of(connection, _OWNERS, numbers):
+    for row in _OWNERS.of(connection, numbers):
         owners[row.number].add(row.company)
     return {number for number, companies in owners.items() if len(companies) > 1}
 
 
 def _staff_edits(connection: Connection, ids: Collection[str]) -> dict[str, list[StaffEdited]]:
     found: dict[str, list[StaffEdited]] = defaultdict(list)
-    for row in _of(connection, _STAFF, ids):
+    for row in _STAFF.of(connection, ids):
         entry = json.loads(row.body)
         edit = StaffEdited(entry["seq"], moment(entry["at"]), Consent(entry["after"]), entry.get("known"))
         found[row.contact].append(edit)
@@ -223,7 +254,7 @@ def carried_out(connection: Connection, contact: str) -> int:
 
 def _memberships(connection: Connection, ids: Collection[str]) -> dict[str, list[Membership]]:
     found: dict[str, list[Membership]] = defaultdict(list)
-    for row in _of(connection, _MEMBERSHIPS, ids):
+    for row in _MEMBERSHIPS.of(connection, ids):
         found[row.contact].append(Membership(row.seq, moment(row.at), row.company))
     return found
 
@@ -231,7 +262,7 @@ def _memberships(connection: Connection, ids: Collection[str]) -> dict[str, list
 def steps_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Step]]:
     """The recorded approval states of these companies, oldest first."""
     found: dict[str, list[Step]] = defaultdict(list)
-    for row in _of(connection, _STEPS, ids):
+    for row in _STEPS.of(connection, ids):
         found[row.company].append(Step(row.seq, moment(row.at), CompanyState(row.state)))
     return found
 
@@ -250,12 +281,6 @@ def _contact(row: Any, numbers: Sequence[PhoneNumber]) -> Contact:
 
 def _consent(value: str | None) -> Consent | None:
     return Consent(value) if value else None
-
-
-def _of(connection: Connection, wanted: Select[Any], some: Collection[Any]) -> Iterator[Any]:
-    """The rows for `some` of these values, however many they are."""
-    for part in parts(some):
-        yield from connection.execute(wanted, {"some": part})
 
 
 def parts(values: Collection[T]) -> Iterable[list[T]]:

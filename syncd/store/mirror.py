@@ -53,6 +53,12 @@ _OWNERS = select(contact_numbers.c.contact).where(
     contact_numbers.c.number.in_(bindparam("numbers", expanding=True))
 )
 _CHANGE = update(contacts).where(contacts.c.id == bindparam("the_id"))
+_NOT_OPTED_OUT = (
+    select(contacts.c.company, func.count())
+    .where(contacts.c.company.in_(bindparam("companies", expanding=True)), contacts.c.gone.is_(False))
+    .where(or_(contacts.c.shown.is_(None), contacts.c.shown != Consent.OPTED_OUT.value))
+    .group_by(contacts.c.company)
+)
 _EVER_IN = (
     update(contacts)
     .where(
@@ -108,15 +114,8 @@ def save_steps(connection: Connection, now: datetime, changed: Sequence[Company]
 def not_opted_out(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """How many contacts of each of these companies do not show opted out."""
     found: dict[str, int] = {}
-    ordered = list(ids)
-    for start in range(0, len(ordered), 500):
-        wanted = (
-            select(contacts.c.company, func.count())
-            .where(contacts.c.company.in_(ordered[start : start + 500]), contacts.c.gone.is_(False))
-            .where(or_(contacts.c.shown.is_(None), contacts.c.shown != Consent.OPTED_OUT.value))
-            .group_by(contacts.c.company)
-        )
-        found |= {row[0]: row[1] for row in connection.execute(wanted)}
+    for part in parts(ids):
+        found |= {row[0]: row[1] for row in connection.execute(_NOT_OPTED_OUT, {"companies": part})}
     return found
 
 

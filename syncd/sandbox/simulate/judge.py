@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from syncd.directory import BRAKES
 from syncd.model import CompanyState, Consent, PhoneNumber, Rules, Verdict, storable
 from syncd.sandbox.simulate import truth
 from syncd.sandbox.simulate.oracle import read
@@ -149,7 +150,7 @@ class Judge:
         """Held if too much would change at once, and only then. `killed`: perhaps before it was taken over."""
         listed = self.stage.connector.listed
         with self.stage.undisturbed() as connection:
-            held = "companies" in mirror.braked(connection)
+            held = mirror.fact(connection, BRAKES["companies"]) is not None
             now = _listed(connection)
         taken_over = now == listed
         self.counts["lists of companies taken over" if taken_over else "lists of companies held"] += 1

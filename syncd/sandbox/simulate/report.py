@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,8 +43,13 @@ class Sum:
 
 def play_all(seeds: Sequence[str], modes: Sequence[bool]) -> list[Result]:
     """Play these seeds, one after the other."""
-    database = MemoryDatabase()
-    return [play(seed, database, healing=healing) for seed in seeds for healing in modes]
+    return [play(seed, _database(), healing=healing) for seed in seeds for healing in modes]
+
+
+@functools.cache
+def _database() -> MemoryDatabase:
+    """One for each process: to make it takes as long as to play a few seeds."""
+    return MemoryDatabase()
 
 
 def simulate(first: int, count: int, modes: Sequence[bool], jobs: int, out: Console) -> bool:

@@ -167,6 +167,8 @@ class Stage:
 
     def recorded(self) -> int:
         """Where the ledger ends."""
+        if not self._jobs:  # nothing was ever started
+            return 0
         with self.undisturbed() as connection:
             return ledger.head(connection).seq
 
