@@ -293,6 +293,13 @@ def test_explain_says_no(busy: Shop, number: str, may: bool, desired: list[str |
     assert "no" in out
 
 
+def test_explain_asks_an_older_database_nothing(busy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_is_current", lambda _connection: False)
+    code, _, err = busy("explain", ANN)
+    assert code == 78
+    assert "restart the service" in err
+
+
 @pytest.mark.parametrize("number", ["nobody", "555-0110", "2025550110 / 2025550111", ""])
 def test_explain_of_what_is_no_number_says_2(busy: Shop, number: str) -> None:
     assert busy("explain", number)[0] == 2

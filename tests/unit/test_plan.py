@@ -7,7 +7,18 @@ from itertools import combinations_with_replacement, product
 import pytest
 
 from syncd.model import Cause, Consent, Verdict
-from syncd.plan import BrakeLimits, Lane, Mirror, company_brake, contact_brake, lane, look, needs_write, retry_in
+from syncd.plan import (
+    BrakeLimits,
+    Lane,
+    Mirror,
+    arrived,
+    company_brake,
+    contact_brake,
+    lane,
+    look,
+    needs_write,
+    retry_in,
+)
 
 IN, OUT = Consent.OPTED_IN, Consent.OPTED_OUT
 
@@ -41,6 +52,26 @@ def test_look(before, shows, edit):
     after, found = look(before, shows)
     assert found is edit
     assert after.shown is shows
+
+
+@pytest.mark.parametrize(
+    ("before", "shows", "expected"),
+    [
+        pytest.param(Mirror(OUT).sending(IN), IN, True, id="what we sent"),
+        pytest.param(Mirror(OUT).sending(IN), OUT, False, id="still what it was"),
+        pytest.param(Mirror(OUT).sending(IN), None, False, id="neither: a person's doing"),
+        pytest.param(Mirror(None).sending(IN).sending(OUT), IN, True, id="what we sent before that"),
+        pytest.param(Mirror(IN, OUT, frozenset({IN})), IN, False, id="it has been seen there before"),
+        pytest.param(Mirror(None, None, frozenset({IN})), IN, False, id="nothing is on its way"),
+    ],
+)
+def test_arrived(before, shows, expected):
+    assert arrived(before, shows) is expected
+
+
+def test_what_may_be_an_echo_of_a_write():
+    assert Mirror(OUT).sending(IN) == Mirror(OUT, IN, frozenset({OUT}))
+    assert Mirror(OUT).sending(IN).sending(OUT) == Mirror(OUT, OUT, frozenset({OUT, IN}))
 
 
 # --- several looks ---------------------------------------------------------------------------------------
