@@ -60,9 +60,9 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
 
 def arrived(before: Mirror, value: Consent) -> bool:
     """Whether the PSA shows now what we sent and had not seen there: the last write, or one before it."""
-    if before.pending is None or value is before.shown:
+    if before.pending is None:
         return False
-    return value is before.pending or value in before.echoes
+    return value is before.pending or (value in before.echoes and value is not before.shown)
 
 
 # --- what to write, and in which order -------------------------------------------------------------------

@@ -11,7 +11,7 @@ from fakes import ANN, APPROVED, BOB, COMPANY_OUT, CY, DEE, IN, OUT, UNSET, Worl
 
 from syncd.directory import release_brake
 from syncd.errors import ShapeChanged, Transient
-from syncd.model import CompanyState
+from syncd.model import CompanyState, Consent
 from syncd.plan import BrakeLimits
 
 
@@ -211,24 +211,30 @@ def test_contact_first_seen_opted_out_stays_so(world: World) -> None:
     assert world.psa.shows("cy") is IN
 
 
-def test_list_that_was_read_before_our_write_is_no_edit(world: World) -> None:
+@pytest.mark.parametrize(("first", "then", "value"), [("#Go", "STOP", OUT), ("STOP", "#Go", IN)])
+def test_list_that_was_read_before_our_write_is_no_edit(
+    world: World, first: str, then: str, value: Consent
+) -> None:
     """The PSA's list is on its way while a write goes through: what it shows of that contact is old."""
-    go(world, ANN)
-    world.vox.text(ANN, "STOP")
+    world.clock.advance(5)
+    world.vox.text(ANN, first)
+    world.step()
 
     def meanwhile() -> None:
         world.psa.after_list = lambda: None
         world.poll()
         world.deliver()
 
+    world.clock.advance(5)
+    world.vox.text(ANN, then)
     world.psa.after_list = meanwhile
     world.clock.advance(30)
     world.engine.refresh_directory()
-    assert world.psa.shows("ann") is OUT
+    assert world.psa.shows("ann") is value
     assert world.ledger("staff") == []
-    world.psa.people["ann"], kept = world.psa.people["ann"], len(world.psa.written)
+    kept = len(world.psa.written)
     world.steps(2)
-    assert (world.psa.shows("ann"), len(world.psa.written)) == (OUT, kept)
+    assert (world.psa.shows("ann"), len(world.psa.written)) == (value, kept)
 
 
 def test_read_that_lags_behind_our_write_is_no_edit(world: World) -> None:

@@ -61,6 +61,7 @@ def test_look(before, shows, edit):
         pytest.param(Mirror(OUT).sending(IN), OUT, False, id="still what it was"),
         pytest.param(Mirror(OUT).sending(IN), None, False, id="neither: a person's doing"),
         pytest.param(Mirror(None).sending(IN).sending(OUT), IN, True, id="what we sent before that"),
+        pytest.param(Mirror(OUT).sending(IN).sending(OUT), OUT, True, id="what we sent, and what it was before"),
         pytest.param(Mirror(IN, OUT, frozenset({IN})), IN, False, id="it has been seen there before"),
         pytest.param(Mirror(None, None, frozenset({IN})), IN, False, id="nothing is on its way"),
     ],

@@ -176,11 +176,9 @@ class Stage:
         """A request is on its way."""
         self.clock.passed += self.chance.latency()
         self._point()
-        if len(self._active) == 1:
-            if self._meanwhile and self.chance.dice.random() < 0.3:
-                self.happens(self._meanwhile.pop())
-            if self.chance.strikes("other thread"):
-                self.run(self.chance.dice.choice(MEANWHILE))
+        if len(self._active) == 1 and self._meanwhile and self.chance.dice.random() < 0.3:
+            self.happens(self._meanwhile.pop())
+        self._others()
         if self.clock.passed < self._outages.get(service, 0.0) and not self.chance.calm:
             self.chance.hits["call in an outage"] += 1
             raise Transient("no connection to the service")
@@ -201,6 +199,12 @@ class Stage:
     def acted(self) -> None:
         """The service has acted; the answer is on its way back."""
         self._point()
+        self._others()
+
+    def _others(self) -> None:
+        """Another thread works while this one waits."""
+        if len(self._active) == 1 and self.chance.strikes("other thread"):
+            self.run(self.chance.dice.choice(MEANWHILE))
 
     def _at_commit(self, where: str) -> None:
         if where == "commit" and self.chance.strikes("disk full"):

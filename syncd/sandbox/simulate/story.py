@@ -97,7 +97,7 @@ class Author:
 
     def _event(self) -> Event:
         draw = self.dice.random()
-        if draw < 0.5:
+        if draw < 0.6:
             return self._text()
         choices: tuple[Callable[[], Event], ...] = (
             *[self._company] * 5,
@@ -160,16 +160,19 @@ class Author:
         return Event("stopped and started", (*text.args[:2], self.dice.choice(_BY_MEANING["opt_out"])))
 
     def _state(self) -> CompanyState:
-        return self.dice.choice((APPROVED, APPROVED, APPROVED, APPROVED, COMPANY_OUT, UNSET))
+        return self.dice.choice((*[APPROVED] * 6, COMPANY_OUT, UNSET))
 
     def _company(self) -> Event:
         return Event(
             "company",
-            (self.dice.choice(self.companies), self.dice.choice((APPROVED, APPROVED, COMPANY_OUT, UNSET))),
+            (
+                self.dice.choice(self.companies),
+                self.dice.choice((APPROVED, APPROVED, APPROVED, COMPANY_OUT, UNSET)),
+            ),
         )
 
     def _all_companies(self) -> Event:
-        return Event("every company", (self.dice.choice((APPROVED, COMPANY_OUT)),))
+        return Event("every company", (self.dice.choice((APPROVED, APPROVED, COMPANY_OUT)),))
 
     def _somebody(self) -> str:
         return self.dice.choice(self.people)

@@ -228,6 +228,10 @@ class Psa:
             return replace(self.contacts[contact], consent=record.consent if record else None)
         return self.contacts.get(contact)
 
+    def show_contacts(self) -> dict[str, Record]:
+        """What the list of contacts says."""
+        return {contact: record for contact in self.contacts if (record := self.show(contact))}
+
     def lags(self, contact: str) -> bool:
         """Whether readers are told an older value of this contact now."""
         return contact in self._old and self.world.true_now() < self._old[contact][0]
@@ -293,17 +297,16 @@ class PsaConnector(Connector):
     def contacts(self, company: str | None = None, _changed_since: datetime | None = None) -> Iterator[Contact]:
         """Contacts; the PSA may ignore the filter."""
         chance = self.world.chance
-        ids = list(self._call(lambda: self.psa.contacts))
+        records, old = self._call(lambda: (self.psa.show_contacts(), {*filter(self.psa.lags, self.psa.contacts)}))
         if chance.strikes("short list"):
-            ids = ids[: chance.dice.choice((0, len(ids) // 2, len(ids) - 1))]
-        records = {one: record for one in ids if (record := self.psa.show(one))}
+            records = dict(list(records.items())[: chance.dice.choice((0, len(records) // 2, len(records) - 1))])
         if company is not None and not chance.strikes("filter ignored"):
             records = {one: record for one, record in records.items() if record.company == company}
         self.shown = {}
         for one, record in records.items():
             if company is not None and record.company != company:
                 continue
-            if not self.psa.lags(one):
+            if one not in old:
                 self.shown[one] = record.consent
             yield Contact(one, record.company, f"Person {one}", record.numbers, record.active, record.consent)
 
