@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from syncd.sandbox.simulate.report import simulate, tell, tell_story
-from syncd.sandbox.simulate.run import LENGTH, play
+from syncd.sandbox.simulate.run import play
 from syncd.sandbox.simulate.stage import MemoryDatabase
 from syncd.sandbox.simulate.story import Author
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.seed is None:
         return 0 if simulate(options.first, options.seeds, modes, options.jobs, out) else 1
     database = MemoryDatabase()
-    tell_story(Author(options.seed).story(LENGTH), out)
+    tell_story(Author(options.seed).story(), out)
     results = [play(options.seed, database, healing=healing) for healing in modes]
     for result in results:
         mode = "on" if result.healing else "off"

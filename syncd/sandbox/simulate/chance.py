@@ -19,6 +19,7 @@ RATES: dict[str, tuple[float, ...]] = {
     "filter ignored": (0.3, 1.0),
     "write refused": (0.03, 0.1),
     "write not kept": (0.1, 0.3),
+    "write done late": (0.1, 0.3),
     "reads lag behind writes": (0.1, 0.5),
     "killed": (0.003, 0.01, 0.03),
     "disk full": (0.003, 0.01, 0.03),

@@ -12,8 +12,6 @@ from syncd.sandbox.simulate.stage import BEGIN, PIECES, POLL, POLLS, SWEEP, Brok
 from syncd.sandbox.simulate.story import Author, Story, without
 from syncd.store import mirror
 
-LENGTH = 7
-
 # Longer than any service may ask us to wait.
 LONGEST_PAUSE = 901.0
 
@@ -41,7 +39,7 @@ class Result:
 
 def play(seed: str, database: MemoryDatabase, *, healing: bool, story: Story | None = None) -> Result:
     """Tell the story of a seed, let it come to rest, and judge it."""
-    told = story or Author(seed).story(LENGTH)
+    told = story or Author(seed).story()
     stage = Stage(told, Chance(seed, frozenset() if healing else ONLY_HEALED), database, healing=healing)
     judge = Judge(stage)
     result = Result(seed, healing)
@@ -106,7 +104,7 @@ def _alike(one: str | None, other: str | None) -> bool:
 
 def smallest(failed: Result, database: MemoryDatabase, tries: int = 600) -> tuple[Story, Result]:
     """Leave out whatever can be left out so that the seed still fails."""
-    story, best = Author(failed.seed).story(LENGTH), failed
+    story, best = Author(failed.seed).story(), failed
 
     def still_fails(shorter: Story) -> Result | None:
         nonlocal tries

@@ -40,7 +40,7 @@ CLOCK_STEPS = (timedelta(days=-1), timedelta(hours=-2), timedelta(minutes=-1), t
 reader = functools.cache(read)
 
 POLLS = tuple(f"poll {line}" for line in LINES)
-MEANWHILE = ("contacts", "companies", *POLLS, *POLLS, *POLLS, "urgent", "delivery")  # texts are read most often
+MEANWHILE = ("contacts", "companies", *POLLS, *POLLS, *POLLS, *("urgent", "delivery") * 3)
 PIECES = ("contacts", "companies", *POLLS, "urgent", "delivery")
 
 

@@ -36,6 +36,9 @@ WORDS: tuple[tuple[str, str], ...] = (
 OURS = ("Is it fixed? Reply STOP to opt out.", "We are looking into it. Reply #Go to get texts.")
 _BY_MEANING = {meant: [words for other, words in WORDS if other == meant] for meant, _ in WORDS}
 
+# How many moments a story has. Many short ones show more than few long ones; some things take long to go wrong.
+LENGTHS = (2, 4, 6, 8, 10)
+
 # Seconds between two moments: a burst, a poll, a while, hours, longer than the quiet period.
 PAUSES = (0.0, 1.0, 30.0, 30.0, 30.0, 60.0, 400.0, 5000.0, 90_000.0)
 
@@ -82,13 +85,13 @@ class Author:
         self.count = 0
         self._opt_ins: list[Event] = []
 
-    def story(self, length: int) -> Story:
-        """An opening and so many moments."""
+    def story(self) -> Story:
+        """An opening and some moments."""
         opening = [Event("company", (one, self._state())) for one in self.companies]
         opening += [self._newcomer() for _ in range(self.dice.randint(3, 5))]
         opening += [self._text() for _ in range(self.dice.choice((0, 0, 1, 2)))]
         moments = []
-        for _ in range(length):
+        for _ in range(self.dice.choice(LENGTHS)):
             events = [self._event() for _ in range(self.dice.choice((0, 1, 1, 2, 3)))]
             meanwhile = [self._follow_up(events) for _ in range(self.dice.choice((0, 0, 1)))]
             moments.append(Moment(self.dice.choice(PAUSES), tuple(events), tuple(meanwhile)))

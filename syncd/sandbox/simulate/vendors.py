@@ -213,6 +213,7 @@ class Psa:
     behind: set[tuple[str, Consent]] = field(default_factory=set)
     before_write: Callable[[str, Consent], None] = lambda *_: None
     _old: dict[str, tuple[datetime, Record]] = field(default_factory=dict)
+    _late: list[tuple[datetime, str, Consent]] = field(default_factory=list)
 
     def show_companies(self) -> dict[str, CompanyState]:
         """What the list of companies says."""
@@ -235,6 +236,21 @@ class Psa:
     def lags(self, contact: str) -> bool:
         """Whether readers are told an older value of this contact now."""
         return contact in self._old and self.world.true_now() < self._old[contact][0]
+
+    def write_late(self, contact: str, value: Consent) -> None:
+        """Nobody heard how our write ended; it is done a while later, whatever was set meanwhile."""
+        when = self.world.true_now() + timedelta(seconds=self.world.chance.dice.choice((2, 20, 70)))
+        self._late.append((when, contact, value))
+
+    def catch_up(self) -> None:
+        """Do what was put off and is due now."""
+        now = self.world.true_now()
+        due, self._late = [one for one in self._late if one[0] <= now], [one for one in self._late if one[0] > now]
+        for _, contact, value in due:
+            if contact in self.contacts:
+                self._old.pop(contact, None)
+                self.contacts[contact] = replace(self.contacts[contact], consent=value)
+                self.edits.append(Edit(contact, value, by_us=True, seq=self.world.recorded()))
 
     def person(self, contact: str, **values: Any) -> None:
         """A person edits a contact."""
@@ -352,6 +368,9 @@ class PsaConnector(Connector):
         if contact in self.psa.refuses or chance.strikes("write refused"):
             self._call(lambda: None)
             raise Permanent("the PSA does not take this value", status=400, contact=contact)
+        if chance.strikes("write done late"):
+            self._call(lambda: self.psa.write_late(contact, value), writes=contact)
+            raise Ambiguous("sent, but no answer in time", contact=contact)
         kept = not chance.strikes("write not kept")
         self._call(
             lambda: self.psa.write(contact, value) if kept and contact in self.psa.contacts else None,
@@ -372,6 +391,7 @@ class PsaConnector(Connector):
             raise AuthRefused("HTTP 401")
         if writes is None and chance.strikes("malformed answer"):
             raise ShapeChanged("the answer is not JSON")
+        self.psa.catch_up()
         result = effect()
         self.world.acted()
         if chance.strikes("answer lost"):
