@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from syncd.model import CompanyState, Consent, PhoneNumber, Rules, Verdict
@@ -36,6 +37,9 @@ def explain(connection: Connection, number: PhoneNumber, rules: Rules) -> dict[s
             }
         )
     may, why = _may_text(verdicts)
+    numbers = {number, *(one for case, _ in verdicts for one in case.contact.numbers)}
+    if may and numbers.intersection(chain.from_iterable(mirror.unread(connection).values())):
+        may, why = False, "not proven: a conversation with them cannot be read now, and may hold an opt-out"
     return {
         "number": number,
         "may_text": may,

@@ -78,7 +78,7 @@ class Engine:
         self._read_through: set[PhoneNumber] = set()
         interval = setup.intake.poll_interval.total_seconds()
         writes = Writes()
-        self._intake = Intake(database, source, clock, log, setup.intake)
+        self._intake = Intake(database, source, clock, log, setup.intake, beat)
         self._directory = Directory(database, psa, clock, log, setup.brake, writes, beat)
         self._delivery = Delivery(
             database,
@@ -110,7 +110,9 @@ class Engine:
         """Note the rules in the ledger where they changed; make every verdict again then."""
         rules = _rules_entry(self.setup)
         with self._database.begin() as connection:
-            texts.forget_lines(connection, [line.number for line in self.setup.lines])
+            numbers = [line.number for line in self.setup.lines]
+            texts.forget_lines(connection, numbers)
+            mirror.forget_unread(connection, numbers)
             if mirror.fact(connection, "rules") != rules:
                 mirror.set_fact(connection, "rules", rules)
                 ledger.append(connection, self._clock.now(), "rules", **rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -11,11 +11,14 @@ from typing import Any
 
 from syncd.clock import Clock
 from syncd.errors import AuthRefused, Permanent, ShapeChanged, Stopping, StoreUnavailable, Transient, told
-from syncd.plan import retry_in
+from syncd.plan import PARKED_AFTER, retry_in
 from syncd.primevox import Line, Listed, PrimeVox, Thread, suspected_cap
 from syncd.sift import IntakeSettings, Sifter
-from syncd.store import evidence, ledger, texts
+from syncd.store import evidence, ledger, mirror, texts
 from syncd.store.database import Connection, Database
+
+# So many records that were left out are told of one number; thousands more would only hide the rest of the log.
+MOST_TOLD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class _Memory:
     backlog:   what that list, and the re-reads due then, still ask to be read
     listed_at: when it was read (monotonic)
     noted:     why the line is not read, as stored for `status`
+    unread:    whose conversations could not be read, as stored for `explain`
+    undated:   it was told that dates cannot be read
+    told:      what was said in the log already
     """
 
     state: texts.LineState | None = None
@@ -65,6 +71,8 @@ class _Memory:
     gap: str | None = None
     noted: str | None = None
     failures: dict[str, _Failure] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    undated: bool = False
     told: set[str] = field(default_factory=set)
 
 
@@ -81,14 +89,20 @@ class Intake:
     """Reads conversations, keeps evidence. Thread-safe for different lines."""
 
     def __init__(
-        self, database: Database, source: PrimeVox, clock: Clock, log: Any, settings: IntakeSettings
+        self,
+        database: Database,
+        source: PrimeVox,
+        clock: Clock,
+        log: Any,
+        settings: IntakeSettings,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._source = source
         self._clock = clock
         self._log = log
         self._settings = settings
-        self._sifter = Sifter(settings)
+        self._sifter = Sifter(settings, beat)
         self._memories: dict[str, _Memory] = {}
         self._lock = threading.Lock()
 
@@ -101,7 +115,7 @@ class Intake:
         """
         started = self._clock.monotonic()
         memory = self._memory(line)
-        state = memory.state = memory.state or self._open(line)
+        state = memory.state = memory.state or self._open(line, memory)
         fresh_list = (
             budget is None
             or not memory.backlog
@@ -123,7 +137,10 @@ class Intake:
         good = result.finished and not troubles
         if good:
             memory.digest = memory.listing
+        unread = sorted({failure.theirs for failure in memory.failures.values()})
         with self._database.begin() as connection:
+            if unread != memory.unread:
+                mirror.save_unread(connection, line.number, unread)
             texts.close_pass(
                 connection,
                 line.number,
@@ -133,6 +150,7 @@ class Intake:
                 good=self._clock.now() if good else None,
             )
         memory.noted = None
+        memory.unread = unread
         memory.state = replace(state, gap=memory.gap)
         if memory.gap and memory.gap != state.gap:
             self._log.warning("a gap is suspected", line=line.number, gap=memory.gap)
@@ -148,8 +166,9 @@ class Intake:
             memories = list(self._memories.values())
         return {failure.theirs for memory in memories for failure in list(memory.failures.values())}
 
-    def _open(self, line: Line) -> texts.LineState:
+    def _open(self, line: Line, memory: _Memory) -> texts.LineState:
         with self._database.begin() as connection:
+            memory.unread = mirror.unread(connection).get(line.number, [])
             return texts.open_line(connection, line.number, self._clock.now())
 
     def note(self, line: Line, trouble: str) -> None:
@@ -255,23 +274,35 @@ class Intake:
         rests_until = self._clock.monotonic() + retry_in(count, interval) - interval / 2
         memory.failures[task.listed.id] = _Failure(task.listed.theirs, count, rests_until, task.listed.marker)
         text = f"conversation {task.listed.id} could not be read: {told(error)}"
+        if count == PARKED_AFTER:
+            self._log.error(
+                "a conversation cannot be read",
+                line=line.number,
+                conversation=task.listed.id,
+                number=task.listed.theirs,
+                reason=told(error),
+                next="look at it in the portal: it may hold an opt-out, which nobody carries out; tried again",
+                alert=True,
+            )
         defect = None if isinstance(error, (Transient, ShapeChanged, Permanent)) else error
         self._tell_once(memory, line, text, exc_info=defect)
         return text
 
     def _tell_once(self, memory: _Memory, line: Line, text: str, **more: Any) -> None:
-        if text not in memory.told:
-            if len(memory.told) > 1000:
-                memory.told.clear()
+        if text not in memory.told and len(memory.told) <= MOST_TOLD:
             memory.told.add(text)
-            self._log.warning("a record was left out", line=line.number, reason=text, **more)
+            last = "; nothing more is told of this number until the next start" * (len(memory.told) > MOST_TOLD)
+            self._log.warning("a record was left out", line=line.number, reason=text + last, **more)
 
     # --- storing what was read ---------------------------------------------------------------------------
 
     def _store(
         self, line: Line, state: texts.LineState, task: _Task, thread: Thread, memory: _Memory
     ) -> tuple[int, frozenset[str]]:
-        """Messages, evidence and cursor in one transaction; returns how much evidence, and unmatched numbers."""
+        """Messages, evidence and cursor in one transaction; returns how much evidence, and unmatched numbers.
+
+        The texts are read before it: nobody else may wait for the database meanwhile.
+        """
         conversation, theirs = task.listed.id, task.listed.theirs
 
         def tell(what: str) -> None:
@@ -282,9 +313,19 @@ class Intake:
         now = self._clock.now()
         with self._database.begin() as connection:
             stored = texts.stored_messages(connection, line.number, conversation)
-            if gap := _gap_within(thread, stored):
-                tell(gap)
-            new = self._sifter.new_messages(thread, stored, state, now, tell)
+        if gap := _gap_within(thread, stored):
+            tell(gap)
+        new = self._sifter.new_messages(thread, stored, state, now, tell)
+        if not memory.undated and any(message.sent_at is None for message in thread.messages):
+            memory.undated = True
+            self._log.error(
+                "dates of messages cannot be read",
+                line=line.number,
+                conversation=conversation,
+                next="has the form of messageDate changed? Opt-outs count as seen now, opt-ins are left out",
+                alert=True,
+            )
+        with self._database.begin() as connection:
             texts.save_messages(connection, line.number, [(one.message, one.digest, one.sent) for one in new])
             entries = self._sifter.entries(connection, line.number, theirs, new)
             ledger.append_all(connection, now, entries)

@@ -378,16 +378,26 @@ def _keyword(words: str, joking: bool, known: _Known) -> Reading | None:
 # --- Plain language --------------------------------------------------------------------------------
 
 
+# A request that names nothing ("please stop") is weighed by the rest of its text, so many times in one text. Who
+# asks more often may mean anything, and weighing each would take seconds.
+MOST_LOOKS = 20
+
+
 def _plain_request(words: str, joking: bool) -> Reading | None:
     """A revocation in plain words: certain if one phrase is the writer's own request and goes all the way."""
     for rule, said in (("threat", phrases.OR_ELSE), ("asked-before", phrases.MISSED)):
         if said.search(words):
             return Reading(Intent.UNCLEAR if joking else Intent.OPT_OUT, rule)
     doubt: Reading | None = None
+    looks = 0
     for rule, asked in phrases.ASKED + tongues.ASKED + phrases.NAMELESS:
         for match in asked.finditer(words):
             intent = _weigh(rule, match[0], *_sentence_around(words, match))
             if rule in phrases.NAMED_BESIDE and intent is not Intent.ORDINARY:
+                looks += 1
+                if looks > MOST_LOOKS:
+                    doubt = doubt or Reading(Intent.UNCLEAR, f"{rule}-in-doubt")
+                    break
                 rest = f"{words[: match.start()]} . {words[match.end() :]}"
                 intent = _in_context(rule, match[0], intent, rest, joking)
             if intent is Intent.OPT_OUT and not joking:

@@ -19,10 +19,12 @@ PhoneNumber = NewType("PhoneNumber", str)
 # without a country code is read as a US one wherever it comes from.
 REGION = "US"
 
+# Characters of a text that may be a phone number; longer ones are none.
+LONGEST = 250
+
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@lru_cache(maxsize=65_536)
 def phone_numbers(raw: str) -> tuple[PhoneNumber, ...]:
     """Every phone number in a free-text field, as E.164, in order.
 
@@ -30,8 +32,12 @@ def phone_numbers(raw: str) -> tuple[PhoneNumber, ...]:
     is dropped. `is_possible` decides, never `is_valid`: a number from a block that the library does not know
     yet is still a person who may have opted out. A number without its area code is nobody's.
     """
-    # A field of a PSA holds a few dozen characters; the cap keeps a pasted novel from costing minutes.
-    text = raw.strip()[:250]
+    # A field of a PSA holds a few dozen characters; the cap keeps a pasted novel from costing minutes, or memory.
+    return _phone_numbers(raw.strip()[:LONGEST])
+
+
+@lru_cache(maxsize=65_536)
+def _phone_numbers(text: str) -> tuple[PhoneNumber, ...]:
     whole = _e164(text)
     if whole:
         return (whole,)
@@ -60,7 +66,8 @@ def party(raw: str) -> str:
     A phone number as E.164; anything else (short code, "anonymous", e-mail gateway) folded to lower case
     and marked, so that it equals itself and never a person.
     """
-    number = _e164(str(raw).strip())
+    text = str(raw).strip()
+    number = _e164(text) if len(text) <= LONGEST else None
     return number or "other:" + re.sub(r"\s+", " ", str(raw)).strip().casefold()[:100]
 
 

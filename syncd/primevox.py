@@ -113,6 +113,7 @@ class Listing:
         people who open the portal probably clear it.
         """
         found: dict[str, Listed] = {}
+        markers: dict[str, list[str]] = {}
         remarks = []
         for conversation, entry in _entries(self._answer, "conversations"):
             name = f"conversation {_shown(conversation)}"
@@ -120,14 +121,14 @@ class Listing:
             if isinstance(listed, str):
                 remarks.append(f"{name} is skipped: {listed}")
                 continue
-            before = found.get(listed.id)
-            if before:
-                # Both markers count, so that a change of either one is seen.
+            before = found.setdefault(listed.id, listed)
+            markers.setdefault(listed.id, []).append(listed.marker)
+            if before is not listed:
                 same = before.theirs == listed.theirs
                 remarks.append(f"{name} is listed twice" + ("" if same else "; only its first number is used"))
-                listed = Listed(listed.id, before.theirs, f"{before.marker}\n{listed.marker}")
-            found[listed.id] = listed
-        return found, tuple(remarks)
+        # All markers of one conversation count, so that a change of any of them is seen.
+        listing = {one: Listed(one, first.theirs, "\n".join(markers[one])) for one, first in found.items()}
+        return listing, tuple(remarks)
 
 
 class PrimeVox:
@@ -139,7 +140,7 @@ class PrimeVox:
 
     def __init__(self, transport: Transport, base_url: str, ours: frozenset[str], *, deadline: float = 10) -> None:
         self._lists = transport.client(base_url, deadline=deadline, max_bytes=32 * 2**20)
-        self._threads = transport.client(base_url, deadline=deadline, max_bytes=8 * 2**20)
+        self._threads = transport.client(base_url, deadline=deadline, max_bytes=32 * 2**20)
         self._ours = ours
         # Which form of the number worked, by line. Two threads may both find out; they write the same value.
         self._form: dict[tuple[str, str], str] = {}

@@ -61,8 +61,9 @@ class New:
 class Sifter:
     """Sifts the messages of conversations; knows the settings and keeps nothing."""
 
-    def __init__(self, settings: IntakeSettings) -> None:
+    def __init__(self, settings: IntakeSettings, beat: Callable[[], None]) -> None:
         self._settings = settings
+        self._beat = beat
 
     def new_messages(
         self,
@@ -83,10 +84,12 @@ class Sifter:
             if (message.id, digest) in stored:
                 continue
             stored.add((message.id, digest))
+            self._beat()  # thousands of texts, the first time
             reading = self._settings.read(message.text, self._settings.vocabulary)
             ours = message.direction is Direction.OUTBOUND
-            # Without a date, what protects counts from now: an opt-out, and a text of ours that theirs may answer.
-            if message.sent_at is None and reading.intent is not Intent.OPT_OUT and not ours:
+            # Without a date, what protects counts from now: an opt-out, a text that may be one, and a text of ours
+            # that theirs may answer.
+            if message.sent_at is None and not ours and reading.intent not in (Intent.OPT_OUT, Intent.UNCLEAR):
                 tell(f"message {message.id}: its date cannot be read")
                 continue
             new.append(self._dated(message, digest, reading, state, now))

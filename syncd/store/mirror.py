@@ -373,6 +373,23 @@ def set_fact(connection: Connection, name: str, value: Any) -> None:
         connection.execute(_ADD_FACT, {"name": name, "value": text})
 
 
+def unread(connection: Connection) -> dict[str, list[str]]:
+    """Whose conversations could not be read the last time, by our number."""
+    return fact(connection, "unread") or {}
+
+
+def save_unread(connection: Connection, line: str, theirs: Sequence[str]) -> None:
+    """Keep whose conversations on one of our numbers could not be read."""
+    set_fact(connection, "unread", {**unread(connection), line: list(theirs)})
+
+
+def forget_unread(connection: Connection, configured: Collection[str]) -> None:
+    """Drop what is kept of numbers that are no longer configured."""
+    known = unread(connection)
+    if known.keys() - set(configured):
+        set_fact(connection, "unread", {line: theirs for line, theirs in known.items() if line in configured})
+
+
 def braked(connection: Connection) -> dict[str, Any]:
     """The passes that are held, by kind."""
     return {row.name.removeprefix("brake:"): json.loads(row.value) for row in connection.execute(_BRAKES)}

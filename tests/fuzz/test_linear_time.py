@@ -51,6 +51,8 @@ SHAPES = {
         "no ",
         "not ",
         "please ",
+        "stop, a. ",
+        "stop them now. ",
     ),
     "marks": (
         '"',
