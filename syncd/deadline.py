@@ -12,11 +12,16 @@ import os
 import socket
 import ssl
 import threading
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+# So many "not yet" are taken before an answer; nobody in earnest sends more than a few.
+MOST_INTERIM = 20
 
 _calls = threading.local()
 
@@ -114,6 +119,23 @@ class _Line:
                 self._socket.close()
 
 
+class _FinalResponse(HTTPResponse):
+    """Passes over interim answers. `http.client` passes over 100 only and takes any other for the answer itself.
+
+    Then the real one would be read as the answer to the next request on that connection.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == HTTPStatus.SWITCHING_PROTOCOLS:
+                break
+            parse_headers(self.fp)
+        raise HTTPException("no final answer")
+
+
 class _Watched:
     """Tells the deadline of the calling thread which socket it is about to wait on."""
 
@@ -150,11 +172,11 @@ class _Watched:
 
 
 class _WatchedHTTP(_Watched, HTTPConnection):
-    pass
+    response_class = _FinalResponse
 
 
 class _WatchedHTTPS(_Watched, HTTPSConnection):
-    pass
+    response_class = _FinalResponse
 
 
 class _HTTPPool(HTTPConnectionPool):

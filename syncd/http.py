@@ -41,6 +41,8 @@ before_sending: ContextVar[Callable[[], None] | None] = ContextVar("before_sendi
 
 LONGEST_RETRY_AFTER = 900.0
 _CHUNK = 65_536
+# Packed once, in a way that `requests` asks for. Layers could be unpacked for minutes without yielding a byte.
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _TELLING = 256  # by so many characters a secret is recognised; what follows them is hidden with them
 
 
@@ -328,11 +330,14 @@ class Client:
             allow_redirects=False,
             stream=True,
         ) as response:
+            encoding = response.headers.get("Content-Encoding", "").lower()
+            if encoding not in _ENCODINGS:
+                raise _OddAnswer(f"{what}: the answer is packed in a way that was not asked for")
             content = bytearray()
             for chunk in response.iter_content(_CHUNK):
                 content += chunk
                 if len(content) > self._max_bytes:
-                    raise _TooLarge(f"{what}: the answer is larger than {self._max_bytes} bytes")
+                    raise _OddAnswer(f"{what}: the answer is larger than {self._max_bytes} bytes")
             return Answer(what, response.status_code, response.headers, bytes(content), hidden)
 
     def _refuse_redirect(self, answer: Answer) -> Answer:
@@ -343,7 +348,7 @@ class Client:
         return answer
 
     def _explain(self, what: str, error: Exception, deadline: Deadline, writing: bool) -> Exception:
-        if isinstance(error, _TooLarge):
+        if isinstance(error, _OddAnswer):
             return Ambiguous(f"{what}: sent, but {error}") if writing else ShapeChanged(str(error))
         if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)) and not deadline.began:
             return Permanent(f"{what}: not sent: the request holds something that cannot be sent")
@@ -409,8 +414,8 @@ class _Broken(Transient):
     """The line broke, at once: worth one more try for a read. A slow line is not: it used its time up."""
 
 
-class _TooLarge(OSError):
-    pass
+class _OddAnswer(OSError):
+    """An answer that no service in earnest gives: too large, or packed several times over."""
 
 
 def _never_left(error: Exception) -> bool:

@@ -286,6 +286,38 @@ def test_contact_that_is_deleted_is_noted_and_merging_moves_its_number(world: Wo
     assert [one["contact"] for one in world.ledger("contact") if one.get("gone")] == ["ann"]
 
 
+def test_list_of_one_company_takes_nobody_for_deleted(world: World) -> None:
+    ann = world.psa.people.pop("ann")
+    world.psa.add_company("1", COMPANY_OUT)
+    world.engine.watch_companies()  # reads the people of that company only
+    assert [one for one in world.ledger("contact") if one.get("gone")] == []
+    world.psa.people["ann"] = ann
+    world.steps(2)
+    assert world.psa.shows("ann") is OUT
+
+
+def test_ledger_tells_what_became_of_a_company(world: World) -> None:
+    for company in ("3", "4", "5"):  # else the brake holds a list that lacks one of two
+        world.psa.add_company(company)
+    world.psa.add_company("1", COMPANY_OUT)
+    world.step()
+    del world.psa.company["2"]
+    world.step()
+    told = [
+        (one["company"], one["before"], one["after"], one["listed"], one["opt_out"])
+        for one in world.ledger("company")
+        if one["company"] in ("1", "2")
+    ]
+    assert told == [
+        ("1", None, "approved", True, False),
+        ("2", None, "approved", True, False),
+        ("1", "approved", "opted_out", True, True),
+        ("2", "approved", "unset", False, True),
+    ]
+    heads = [fields["head"] for _, event, fields in world.log.lines if event == "ledger head"]
+    assert heads, "a head leaves the machine at each company's opt-out"
+
+
 def test_shrunken_list_of_contacts_takes_nobody_for_deleted(world: World) -> None:
     for index in range(8):
         world.psa.add(f"x{index}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import socket
 import ssl
@@ -98,6 +99,45 @@ def test_an_answer_beyond_the_cap_is_refused_and_a_write_then_needs_a_look() -> 
         with pytest.raises(Ambiguous, match="larger than 100000 bytes"):
             client.write("PATCH", "/x", {})
         assert wire.client(max_bytes=200_000).get("/x").content == b" " * 200_000
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints\r\nLink: </a>"])
+def test_interim_answers_are_no_answers(interim: bytes) -> None:
+    def play(line: socket.socket, number: int) -> None:
+        line.sendall(b"HTTP/1.1 " + interim + b"\r\n\r\n")
+        time.sleep(0.02)
+        line.sendall(ok(b"[%d]" % number))
+
+    with Wire(play) as wire:
+        client = wire.client()
+        assert [client.get("/x").json() for _ in range(3)] == [[1], [2], [3]]
+        assert wire.connections == 1
+
+
+@pytest.mark.parametrize("interim", [b"101 Switching Protocols", b"103 Early Hints"])
+def test_an_answer_that_never_comes_is_none(interim: bytes) -> None:
+    with Wire(lambda line, _: line.sendall((b"HTTP/1.1 " + interim + b"\r\n\r\n") * 50)) as wire:
+        with pytest.raises(Transient, match="the connection broke"):
+            wire.client().get("/x")
+        with pytest.raises(Ambiguous, match="the connection broke"):
+            wire.client().write("PATCH", "/x", {})
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate,gzip", "br", "x"])
+def test_an_answer_packed_in_layers_is_refused_unread(encoding: str) -> None:
+    packed = gzip.compress(gzip.compress(b"{}"))
+    with Wire(lambda line, _: line.sendall(ok(packed, b"Content-Encoding: %s\r\n" % encoding.encode()))) as wire:
+        with pytest.raises(ShapeChanged, match="packed in a way that was not asked for"):
+            wire.client().get("/x")
+        with pytest.raises(Ambiguous, match="packed in a way"):
+            wire.client().write("PATCH", "/x", {})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity"])
+def test_an_answer_packed_once_is_read(encoding: str) -> None:
+    body = b"[7]" if encoding == "identity" else gzip.compress(b"[7]")
+    with Wire(lambda line, _: line.sendall(ok(body, b"Content-Encoding: %s\r\n" % encoding.encode()))) as wire:
+        assert wire.client().get("/x").json() == [7]
 
 
 def test_connections_are_kept_and_a_dead_one_is_replaced() -> None:
