@@ -22,6 +22,9 @@ from syncd.store.database import Connection
 # How long a command waits for the daemon (seconds).
 PATIENCE = 15.0
 
+# No wish is longer (bytes).
+LARGEST = 64 * 1024
+
 
 class NotDone(SyncdError):
     """The wish was understood but could not be carried out; the text says why."""
@@ -112,21 +115,58 @@ def _leave(url: str, wish: dict[str, Any], clock: Clock) -> str:
 
 
 def answer_all(url: str, mine: database.Database, clock: Clock, log: Any) -> int:
-    """Carry out what was left in the box; returns how many. Called by the daemon every second."""
+    """Carry out what was left in the box; returns how many. Called by the daemon every second.
+
+    A wish that cannot be read or carried out is answered so and goes: it must neither hold up the others nor come
+    again.
+    """
     folder = box(url)
     if folder is None:
         return 0
     folder.mkdir(mode=0o700, exist_ok=True)
     wishes = sorted(folder.glob("*.wish"))
     for path in wishes:
-        try:
-            with mine.begin() as connection:
-                said = {"done": True, "text": carry_out(connection, clock, json.loads(path.read_text("utf-8")))}
-        except (SyncdError, ValueError, KeyError, TypeError, AttributeError) as error:
-            said = {"done": False, "text": str(error)}
+        said = _answer(path, mine, clock)
         log.info("an operator's wish", **said)
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(said), encoding="utf-8")
-        path.unlink()
-        draft.rename(path.with_suffix(".answer"))
+        try:
+            _reply(path, said)
+        except OSError as error:  # the command waits in vain, and says so
+            log.warning("the answer to an operator's wish could not be written", reason=error.strerror)
     return len(wishes)
+
+
+def _answer(path: Path, mine: database.Database, clock: Clock) -> dict[str, Any]:
+    try:
+        wish = _read(path)
+        with mine.begin() as connection:
+            return {"done": True, "text": carry_out(connection, clock, wish)}
+    except SyncdError as error:
+        return {"done": False, "text": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever a file can hold that no command writes
+        return {"done": False, "text": f"the wish makes no sense, nothing was done ({type(error).__name__})"}
+
+
+def _read(path: Path) -> Any:
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:  # reading from a pipe would never end
+            raise NotDone("the wish is no file that a command of syncd has written")
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise NotDone(f"the wish cannot be read ({error.strerror})") from None
+
+
+def _reply(path: Path, said: dict[str, Any]) -> None:
+    """Put the answer into the place of the wish; the wish goes even where the answer cannot be written."""
+    draft = path.with_suffix(".draft")
+    try:
+        draft.write_text(json.dumps(said), encoding="utf-8")
+    finally:
+        _take_away(path)
+    draft.rename(path.with_suffix(".answer"))
+
+
+def _take_away(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:  # a folder: its name makes it a wish, another one does not
+        path.rename(path.with_suffix(".refused"))

@@ -30,10 +30,12 @@ LONGEST, LONGEST_TRACEBACK = 4_000, 7_000
 _TRACEBACKS = ("exception", "stack")
 
 # E.164 and the ways in which people write telephone numbers; not inside longer words such as hashes.
+_APART = r"(?:[^\S\n]|[._()/\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u2060\ufeff]|%20){0,3}"
+_ENDS = r"(?:(?=\s?(?:x|ext)\.?\s?\d)|(?![A-Za-z0-9]))"
 _NUMBER = re.compile(
-    r"(?:\+|%2B)?(?<![A-Za-z0-9])(?:1[ .-]?)?\(?\d{3}\)?[ ./-]{0,2}\d{3}[ ./-]{0,2}\d{4}(?![A-Za-z0-9])"
-    r"|(?:\+|%2B)\d(?:[ .()/-]{0,2}\d){6,14}"
-    r"|(?<![A-Za-z0-9])\d{10,15}(?![A-Za-z0-9])",
+    rf"(?:\+|%2B)?(?<![A-Za-z0-9])(?:1{_APART})?\(?\d{{3}}{_APART}\d{{3}}{_APART}\d{{4}}{_ENDS}"
+    rf"|(?:\+|%2B)\d(?:{_APART}\d){{6,14}}"
+    rf"|(?<![A-Za-z0-9])[A-Za-z]{{0,20}}\d{{10,40}}{_ENDS}",
     re.IGNORECASE,
 )
 

@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncd.store.database import file_of
+from syncd.store.database import file_of, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,12 @@ def close_state(url: str) -> list[Open]:
 
     Returns what was open, and what is and cannot be closed by us. It never raises: opt-outs matter more.
     """
-    path = file_of(url)
-    if path is None:
+    path, name = file_of(url), name_of(url)
+    if path is None or name is None:
         return []
-    found = [*_folder(path.parent)]
+    # Where store.url is a link, whoever may change that can name another database.
+    folders = sorted({path.parent, name.parent.resolve()})
+    found = [one for folder in folders for one in _folder(folder)] + _second_name(path)
     for one in _state(path):
         try:
             mode = one.stat().st_mode
@@ -52,6 +54,17 @@ def _close(one: Path, mode: int) -> Open:
     except OSError:
         return Open(one, f"run: chmod {right:04o} {one}")
     return Open(one, f"closed now (mode {right:04o}); it holds clients' numbers: find out who has read it")
+
+
+def _second_name(path: Path) -> list[Open]:
+    """Under another name the same database has another lock and another log, and both would be written."""
+    try:
+        if path.stat().st_nlink > 1:
+            advice = f"it has a second name; find it with `find / -xdev -samefile {path}`, and remove that one"
+            return [Open(path, advice)]
+    except OSError:
+        pass  # there is none yet, or opening it will tell
+    return []
 
 
 def _folder(folder: Path) -> list[Open]:

@@ -181,8 +181,8 @@ def export(found: Iterable[tuple[dict[str, Any], str, str]], form: str, out: Tex
 
 
 # Where a cell begins, or begins for a spreadsheet that separates by semicolons. Blanks in front are passed over,
-# and some take the wide forms of East Asian keyboards as well.
-_FORMULA = re.compile(r"(\A(?=\s*[=+\-@＝＋－＠])|[;\n](?=[^\S\n]*[=+\-@＝＋－＠]))")
+# quotes may be taken for those of the cell, and some take the wide and small forms of East Asia as well.
+_FORMULA = re.compile(r"""(\A(?=[\s"]*[=+\-@＝＋－＠﹦﹢﹣﹫])|[;\n](?=(?:[^\S\n]|")*[=+\-@＝＋－＠﹦﹢﹣﹫]))""")
 
 
 def _cell(value: Any) -> str:

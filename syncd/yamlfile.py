@@ -10,6 +10,7 @@ Messages never quote a value: it may be a password in the wrong place.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass, field
@@ -139,13 +140,30 @@ def _text(path: Path, document: Document) -> str:
         raise _Unreadable(f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})") from None
     if len(content) > LARGEST:
         raise _Unreadable(f"is larger than {LARGEST // 1024} kB, which no configuration of syncd is")
-    if status.st_mode & stat.S_IWOTH:
-        document.flaws.append(Flaw((), "anybody on this machine may change this file; run chmod o-w on it", 0))
+    document.flaws += [Flaw((), what, 0) for what in _who_else_may_change(path, status)]
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise _Unreadable("is not UTF-8 text; save the file as UTF-8", line) from None
+
+
+def _who_else_may_change(path: Path, status: os.stat_result) -> list[str]:
+    """Why others could write here where to send the keys: into this file, or another one in its place."""
+    found = []
+    if status.st_mode & stat.S_IWOTH:
+        found.append("anybody on this machine may change this file; run chmod o-w on it")
+    if status.st_uid not in (0, os.geteuid()):
+        found.append("another user owns this file and may change it; run chown root on it")
+    # Both the folder of a link and that of the file it leads to. In one like /tmp nobody replaces others' files.
+    for folder in sorted({path.parent.resolve(), path.resolve().parent}):
+        try:
+            mode = folder.stat().st_mode
+        except OSError:
+            continue  # the file could be read all the same
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            found.append(f"anybody on this machine may replace this file; run chmod o-w on its folder {folder}")
+    return found
 
 
 class _Reader:

@@ -67,7 +67,7 @@ def reading(path: Path) -> Iterator[Database]:
     if not beside(path, "-wal").exists():
         with contextlib.suppress(Locked):  # a daemon starts just now: then the log file is there as well
             lock = ProcessLock(beside(path, ".lock"))
-    database = open_reading(url_of(path))
+    database = open_reading(url_of(path), alone=lock is not None)
     try:
         yield database
     finally:
@@ -82,10 +82,13 @@ def copy(path: Path, target: Path) -> None:
         copy_pages(connection, target)
 
 
-def judge(path: Path) -> Judged:
-    """Read all of a database, file and ledger. Never raises for a damaged one, nor for a file that is none."""
+def judge(path: Path, *, alone: bool = False) -> Judged:
+    """Read all of a database, file and ledger. Never raises for a damaged one, nor for a file that is none.
+
+    `alone`: the caller holds its lock, here and in `holds`.
+    """
     try:
-        with contextlib.closing(open_reading(url_of(path))) as database, database.begin() as connection:
+        with _opened(path, alone) as connection:
             damage = quick_check(connection)
             head, faults = ledger.verify(connection)
     except (StoreUnavailable, ConfigProblem) as error:
@@ -93,11 +96,18 @@ def judge(path: Path) -> Judged:
     return Judged(head, damage, tuple(faults))
 
 
-def holds(path: Path, known: Head) -> bool:
+def holds(path: Path, known: Head, *, alone: bool = False) -> bool:
     """Whether the ledger in this sound file has that entry, or goes on from the very beginning."""
-    with contextlib.closing(open_reading(url_of(path))) as database, database.begin() as connection:
+    with _opened(path, alone) as connection:
         found = next(ledger.entries(connection, after=known.seq - 1, page=1), None)
         return known.seq == 0 or (found is not None and found[2] == known.hash)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, alone: bool) -> Iterator[Connection]:
+    database = open_reading(url_of(path), alone=alone)
+    with contextlib.closing(database), database.begin() as connection:
+        yield connection
 
 
 def fold(path: Path) -> None:

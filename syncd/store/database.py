@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -38,6 +39,7 @@ __all__ = [
     "copy_pages",
     "file_of",
     "like_its_folder",
+    "name_of",
     "open_reading",
     "open_writing",
     "quick_check",
@@ -53,10 +55,10 @@ PATIENCE = 2.0
 class Database:
     """One open database. `begin` gives a transaction; `close` lets go of the file and the lock."""
 
-    def __init__(self, url: str, *, lock: ProcessLock | None = None, read_only: bool = False) -> None:
+    def __init__(self, url: str | URL, *, lock: ProcessLock | None = None, read_only: bool = False) -> None:
         self._lock = lock
         self._mutex = threading.RLock()
-        self._engine = create_engine(_readable(url) if read_only else url, **_options(url))
+        self._engine = create_engine(url, **_options(url))
         self._connection: Connection | None = None
         self._within = False  # a transaction is open
         self._begin = ""  # how a transaction begins, where the driver does not see to it
@@ -177,12 +179,18 @@ class Locked(StoreUnavailable):
     """Another process works with this database. Not the admin's mistake for sure: worth another try later."""
 
 
-def file_of(url: str) -> Path | None:
-    """The database file of an SQLite URL; None for a database in memory or on a server."""
+def name_of(url: str | URL) -> Path | None:
+    """What an SQLite URL names, maybe a link; None for a database in memory or on a server."""
     parts = make_url(url)
     if parts.get_backend_name() != "sqlite" or parts.database in (None, "", ":memory:"):
         return None
     return Path(str(parts.database))
+
+
+def file_of(url: str | URL) -> Path | None:
+    """The database file itself. SQLite keeps its log beside that, not beside a link, so all else stands there."""
+    name = name_of(url)
+    return Path(os.path.realpath(name)) if name else None
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -190,7 +198,7 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def open_writing(url: str) -> Database:
+def open_writing(url: str | URL) -> Database:
     """Take the lock, open, migrate. Raises ConfigProblem or StoreUnavailable."""
     path = file_of(url)
     lock = ProcessLock(beside(path, ".lock")) if path else None
@@ -198,7 +206,7 @@ def open_writing(url: str) -> Database:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         like_its_folder(path, file)
         os.close(file)
-    database = Database(url, lock=lock)
+    database = Database(url_of(path) if path else url, lock=lock)  # the very file that is locked
     try:
         database.migrate()
     except BaseException:
@@ -207,12 +215,15 @@ def open_writing(url: str) -> Database:
     return database
 
 
-def open_reading(url: str) -> Database:
-    """Open to look only, beside a running daemon or without one. Raises ConfigProblem when there is nothing."""
+def open_reading(url: str | URL, *, alone: bool = False) -> Database:
+    """Open to look only, beside a running daemon or without one. Raises ConfigProblem when there is nothing.
+
+    `alone`: the caller holds the lock, so that no daemon runs.
+    """
     path = file_of(url)
     if path and not path.exists():
         raise ConfigProblem(f"{path}: there is no database yet; run `syncd run` or `syncd once` first")
-    return Database(url, read_only=True)
+    return Database(_readable(path, alone) if path else url, read_only=True)
 
 
 def like_its_folder(path: Path, file: int | None = None) -> None:
@@ -222,19 +233,36 @@ def like_its_folder(path: Path, file: int | None = None) -> None:
         os.chown(path if file is None else file, owner.st_uid, owner.st_gid)
 
 
-def _options(url: str) -> dict[str, Any]:
+def _options(url: str | URL) -> dict[str, Any]:
     if make_url(url).get_backend_name() == "sqlite":
         return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False, "timeout": 10}}
     return {"pool_pre_ping": True}
 
 
-def _readable(url: str) -> str | URL:
-    path = file_of(url)
-    if path is None:
-        return url
-    # Without a log nobody has the database open, and SQLite would make one even for a reader.
-    quiet = "" if beside(path, "-wal").exists() else "&immutable=1"
-    return f"sqlite:///file:{path.absolute()}?mode=ro{quiet}&uri=true"
+def _readable(path: Path, alone: bool) -> URL:
+    query = {"mode": "ro", "uri": "true"}
+    # Without a log nobody has the database open, and SQLite would make one even for a reader. The lock is looked
+    # at first: what a daemon writes from then on stands in its log.
+    if (alone or not _is_held(beside(path, ".lock"))) and not beside(path, "-wal").exists():
+        query["immutable"] = "1"
+    return URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=query)
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether some process works with the database; also where that cannot be found out."""
+    try:
+        file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _pragmas(connection: Any, _record: object) -> None:
@@ -258,9 +286,9 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return connection.connection.driver_connection  # type: ignore[return-value]
 
 
-def url_of(path: Path) -> str:
-    """The URL of a database file."""
-    return f"sqlite:///{path}"
+def url_of(path: Path) -> URL:
+    """The URL of a database file, whatever characters its name has."""
+    return URL.create("sqlite", database=str(path))
 
 
 def copy_pages(connection: Connection, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,3 +220,66 @@ def test_wish_is_carried_out_once(world: World) -> None:
     for _ in range(3):
         desk.answer_all(world.url, world.db, world.clock, world.log)
     assert len(world.ledger("review")) == 1
+
+
+@pytest.mark.parametrize(
+    "kind", ["huge number", "deep", "long", "folder", "full folder", "link to nowhere", "pipe"]
+)
+def test_a_poisoned_wish_is_answered_told_once_and_holds_up_no_other(world: World, kind: str) -> None:
+    desk.answer_all(world.url, world.db, world.clock, world.log)
+    folder = desk.box(world.url)
+    assert folder is not None
+    first = folder / "1.wish"
+    match kind:
+        case "huge number":
+            first.write_text(json.dumps(wish(world, seq=2**70)))
+        case "deep":
+            first.write_text("[" * 30_000)
+        case "long":
+            first.write_text(json.dumps(wish(world, by="x" * 100_000)))
+        case "folder" | "full folder":
+            first.mkdir()
+            if kind == "full folder":
+                (first / "file").touch()
+        case "link to nowhere":
+            first.symlink_to(folder / "none")
+        case "pipe":
+            os.mkfifo(first)
+    (folder / "2.wish").write_text(json.dumps(wish(world)))
+    assert desk.answer_all(world.url, world.db, world.clock, world.log) == 2
+    answers = [json.loads((folder / f"{name}.answer").read_text()) for name in "12"]
+    assert [one["done"] for one in answers] == [False, True]
+    assert answers[0]["text"].startswith("the wish ")
+    assert len(world.ledger("review")) == 1
+    assert desk.answer_all(world.url, world.db, world.clock, world.log) == 0
+
+
+def test_a_wish_that_nobody_may_read_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.answer_all(world.url, world.db, world.clock, world.log)
+    folder = desk.box(world.url)
+    assert folder is not None
+    (folder / "1.wish").write_text("{}")
+
+    def refused(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", refused)
+        desk.answer_all(world.url, world.db, world.clock, world.log)
+    assert json.loads((folder / "1.answer").read_text()) == {
+        "done": False,
+        "text": "the wish cannot be read (Permission denied)",
+    }
+    assert not (folder / "1.wish").exists()
+
+
+def test_a_wish_goes_even_where_its_answer_cannot_be_written(world: World) -> None:
+    desk.answer_all(world.url, world.db, world.clock, world.log)
+    folder = desk.box(world.url)
+    assert folder is not None
+    (folder / "1.draft").mkdir()
+    for name in "12":
+        (folder / f"{name}.wish").write_text(json.dumps(wish(world)))
+    assert desk.answer_all(world.url, world.db, world.clock, world.log) == 2
+    assert (folder / "2.answer").exists()
+    assert desk.answer_all(world.url, world.db, world.clock, world.log) == 0

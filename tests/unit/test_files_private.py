@@ -101,6 +101,28 @@ def test_a_folder_in_which_others_may_write_is_told_and_left(folder: Path) -> No
     assert mode(folder) == "0777"
 
 
+def test_behind_a_link_the_database_itself_is_closed_and_both_folders_are_looked_at(
+    folder: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir(mode=0o700)
+    for name in ("state.db", "state.db-wal"):
+        (disk / name).touch(mode=0o644)
+        (disk / name).chmod(0o644)
+    (folder / "state.db").symlink_to(disk / "state.db")
+    folder.chmod(0o777)
+    found = private.close_state(f"sqlite:///{folder / 'state.db'}")
+    assert [one.path for one in found] == [folder, disk / "state.db", disk / "state.db-wal"]
+    assert mode(disk / "state.db-wal") == "0600"
+
+
+def test_a_second_name_of_the_database_is_told(folder: Path, tmp_path: Path) -> None:
+    (folder / "state.db").touch(mode=0o600)
+    (tmp_path / "other.db").hardlink_to(folder / "state.db")
+    [found] = private.close_state(f"sqlite:///{folder / 'state.db'}")
+    assert (found.path, "it has a second name" in found.advice) == (folder / "state.db", True)
+
+
 def test_other_files_and_links_are_left_alone(folder: Path, tmp_path: Path) -> None:
     for other in (folder / "notes.txt", tmp_path / "elsewhere"):
         other.touch(mode=0o644)
@@ -175,6 +197,52 @@ def test_a_configuration_that_anybody_may_change_is_refused(
     path.chmod(0o646)
     assert cli.main(["run", "-c", str(path)]) == cli.CONFIG
     assert "anybody on this machine may change this file; run chmod o-w on it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_configuration_that_anybody_may_replace_is_refused(
+    write: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], link: bool
+) -> None:
+    path = write(edited("format: json", "format: json"))
+    open_folder = tmp_path
+    if link:
+        open_folder = tmp_path / "links"
+        open_folder.mkdir()
+        path = open_folder / "syncd.yaml"
+        path.symlink_to(tmp_path / "syncd.yaml")
+    before = open_folder.stat().st_mode
+    open_folder.chmod(0o777)
+    assert cli.main(["run", "-c", str(path)]) == cli.CONFIG
+    words = f"anybody on this machine may replace this file; run chmod o-w on its folder {open_folder}"
+    assert words in capsys.readouterr().err
+    for harmless in (0o1777, 0o775):
+        open_folder.chmod(harmless)
+        config.load(path, settings_model=fake)
+    open_folder.chmod(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_configuration_of_another_user_is_refused(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(edited("format: json", "format: json"))
+    path.chmod(0o644)
+    os.chown(path, 65534, 65534)
+    assert cli.main(["run", "-c", str(path)]) == cli.CONFIG
+    assert "another user owns this file and may change it; run chown root on it" in capsys.readouterr().err
+    os.chown(path, 0, 65534)
+    path.chmod(0o640)
+    assert config.load(path, settings_model=fake)
+
+
+def test_the_services_user_may_read_what_root_owns(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As installed: the configuration belongs to root, and the service runs as a user of its own."""
+    path = write(edited("format: json", "format: json"))
+    if path.stat().st_uid == 0:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert config.load(path, settings_model=fake)
 
 
 def test_who_reads_a_secret_writes_no_core_file(write: Callable[..., Path]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import random
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -225,6 +228,49 @@ def test_accents_do_not_pile_up() -> None:
 @pytest.mark.parametrize("formula", [" =1+1", "\n=1+1", "\u00a0@x", "＝1+1", "＋1", " -1"])
 def test_a_formula_behind_blanks_is_none(formula: str) -> None:
     assert show._cell(formula).startswith("'")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "202\u2011555\u20110110",
+        "202\u00a0555\u00a00110",
+        "202 - 555 - 0110",
+        "202\u2013555\u20130110",
+        "202_555_0110",
+        "202\u200b555\u200b0110",
+        "202%20555%200110",
+        "2025550110x12",
+        "202-555-0110 ext 7",
+        "Tel2025550110",
+        "1202555010012025550110",
+    ],
+)
+def test_a_number_keeps_four_digits_however_it_is_written(written: str) -> None:
+    said = Redactor().clean(f"the value {written} is invalid")
+    assert "0110" in said
+    assert "555" not in said
+
+
+@pytest.mark.parametrize(
+    "fact", ["2026-03-02 15:00:00.000000", "127.0.0.1:8080", "7:dd04771f65aa3229b0a61426eff22dfc", "v4_6_release"]
+)
+def test_what_is_no_number_stays(fact: str) -> None:
+    assert Redactor().clean(fact) == fact
+
+
+def test_no_cell_of_an_export_begins_a_formula_whatever_separates() -> None:
+    dice = random.Random(7)
+    parts = (*"=+-@＝﹦;,\"\n \t\r'", "1+1", "cmd|' /C calc'!A0", "hi", "\u200b", "\u00a0")
+    for _ in range(4000):
+        words = "".join(dice.choice(parts) for _ in range(dice.randint(1, 12)))
+        out = io.StringIO()
+        entry = dict.fromkeys(show.EXPORTED, None) | {"seq": 1, "text": words}
+        show.export([(entry, "{}", "hash")], "csv", out)
+        for separator in ",;\t":
+            for row in csv.reader(io.StringIO(out.getvalue(), newline=""), delimiter=separator):
+                for cell in row:
+                    assert not re.match(r"""[\s"]*[=+\-@＝＋－＠﹦﹢﹣﹫]""", cell), (words, separator, cell)
     assert show._cell("+12025550110") == "+12025550110"
 
 

@@ -296,6 +296,69 @@ def test_reading_after_a_kill_with_a_left_over_wal(url: str, tmp_path: Path) -> 
     made.close()
 
 
+# --- a database behind a link ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "dangling"])
+def test_all_stands_beside_the_database_itself_and_not_beside_a_link(tmp_path: Path, kind: str) -> None:
+    """SQLite keeps its log there; whoever looks for it elsewhere misses what was committed last."""
+    disk, lib = tmp_path / "disk", tmp_path / "lib"
+    disk.mkdir()
+    if kind == "folder":
+        lib.symlink_to(disk)
+    else:
+        lib.mkdir()
+        (lib / "state.db").symlink_to(disk / "state.db")
+    if kind != "dangling":
+        fresh_database(disk / "state.db")
+    given = f"sqlite:///{lib}/state.db"
+    made = open_writing(given)
+    note(made, count=3)
+    reader = open_reading(given)
+    assert length(reader) == 3
+    reader.close()
+    with pytest.raises(Locked):
+        database.ProcessLock(disk / "state.db.lock")
+    assert {one.name for one in disk.iterdir()} >= {"state.db", "state.db-wal", "state.db.lock"}
+    assert kind == "folder" or [one.name for one in lib.iterdir()] == ["state.db"]
+    made.close()
+
+
+def test_a_link_to_nowhere_is_no_database_yet(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "none" / "state.db")
+    with pytest.raises(ConfigProblem, match=r"none/state\.db: there is no database yet"):
+        open_reading(f"sqlite:///{tmp_path}/state.db")
+    with pytest.raises(ConfigProblem, match="cannot be opened"):
+        open_writing(f"sqlite:///{tmp_path}/state.db")
+
+
+def test_a_link_to_itself_is_refused_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "state.db")
+    with pytest.raises((ConfigProblem, StoreUnavailable)):
+        open_reading(f"sqlite:///{tmp_path}/state.db")
+
+
+@pytest.mark.parametrize("name", ["what?.db", "a#b.db", "100%41.db"])
+def test_a_link_may_lead_to_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / name)
+    made = open_writing(f"sqlite:///{tmp_path}/state.db")
+    note(made)
+    made.close()
+    reader = open_reading(f"sqlite:///{tmp_path}/state.db")
+    assert length(reader) == 1
+    reader.close()
+    assert {one.name for one in tmp_path.iterdir()} == {"state.db", name, f"{name}.lock"}
+
+
+def test_while_somebody_holds_the_lock_nothing_is_taken_for_unchanging(url: str, tmp_path: Path) -> None:
+    """Even where no log is found: a reader that was opened just before the daemon still sees what it writes."""
+    lock = database.ProcessLock(tmp_path / "state.db.lock")
+    reader = open_reading(url)
+    assert "immutable" not in str(reader._engine.url)
+    lock.release()
+    assert "immutable" in str(open_reading(url)._engine.url)
+
+
 # --- transactions and refusals ---------------------------------------------------------------------------
 
 
