@@ -7,11 +7,12 @@ timeout and no size limit, and puts the URL, with PrimeVOX's key in its query, i
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import json
 import re
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -375,7 +376,20 @@ def _without(text: str, secrets: tuple[str, ...]) -> str:
         # A service may hand out a token, or an ETag, of any length, and each character makes the pattern dearer.
         pattern = "".join(map(_in_any_disguise, secret[:_TELLING])) + (r"\S*" if len(secret) > _TELLING else "")
         text = re.sub(pattern, "***", text, flags=re.IGNORECASE)
+        for form in in_base64(secret):
+            text = text.replace(form, "***")
     return text
+
+
+def in_base64(secret: str) -> Iterator[str]:
+    """What a secret looks like in base64, whatever stands before it, such as a user name and a colon."""
+    for before in range(3):
+        raw = bytes(before) + secret.encode("utf-8", "surrogatepass")
+        part = slice((0, 2, 3)[before], len(raw) // 3 * 4)
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            middle = encode(raw)[part].decode("ascii")
+            if len(middle) >= 8:  # a shorter one would be found in innocent words
+                yield middle
 
 
 def _in_any_disguise(char: str) -> str:

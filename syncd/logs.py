@@ -8,7 +8,6 @@ caught. Tracebacks never show local variables. Long texts are cut in the middle.
 
 from __future__ import annotations
 
-import base64
 import html
 import json as json_text
 import logging
@@ -23,6 +22,7 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor
 
+from syncd.http import in_base64
 from syncd.model import visible
 
 # How many characters a text and a traceback may have. journald cuts lines at 48 kB, and JSON may need six for one.
@@ -97,13 +97,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield json_text.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     yield html.escape(secret)
-    for before in range(3):  # something of any length may stand before it, such as a user name and a colon
-        raw = bytes(before) + secret.encode("utf-8", "surrogatepass")
-        part = slice((0, 2, 3)[before], len(raw) // 3 * 4)
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            middle = encode(raw)[part].decode("ascii")
-            if len(middle) >= 8:  # a shorter one would be found in innocent words
-                yield middle
+    yield from in_base64(secret)
 
 
 def _last_four(found: re.Match[str]) -> str:

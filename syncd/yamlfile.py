@@ -153,7 +153,8 @@ def _who_else_may_change(path: Path, status: os.stat_result) -> list[str]:
     found = []
     if status.st_mode & stat.S_IWOTH:
         found.append("anybody on this machine may change this file; run chmod o-w on it")
-    if status.st_uid not in (0, os.geteuid()):
+    # Root reads whatever an administrator keeps; the service, which has the keys, does not run as root.
+    if os.geteuid() != 0 and status.st_uid not in (0, os.geteuid()):
         found.append("another user owns this file and may change it; run chown root on it")
     # Both the folder of a link and that of the file it leads to. In one like /tmp nobody replaces others' files.
     for folder in sorted({path.parent.resolve(), path.resolve().parent}):

@@ -223,13 +223,17 @@ def test_a_configuration_that_anybody_may_replace_is_refused(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_configuration_of_another_user_is_refused(
-    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(edited("format: json", "format: json"))
     path.chmod(0o644)
     os.chown(path, 65534, 65534)
+    config.load(path, settings_model=fake)  # an administrator may keep it so
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert cli.main(["run", "-c", str(path)]) == cli.CONFIG
     assert "another user owns this file and may change it; run chown root on it" in capsys.readouterr().err
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    config.load(path, settings_model=fake)
     os.chown(path, 0, 65534)
     path.chmod(0o640)
     assert config.load(path, settings_model=fake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import traceback
@@ -113,6 +114,16 @@ def test_a_secret_that_comes_back_is_hidden_in_any_disguise(echo: str) -> None:
         assert "s3" not in shown.lower()
         assert "***" in shown or shown == "(nothing)" or set(shown) <= {"*"}
     assert "s3" not in repr(answer(echo.encode(), hidden=(SECRET,), Location=echo))
+
+
+@pytest.mark.parametrize("before", ["", "u", "me", "somebody:"])
+def test_a_secret_that_comes_back_in_base64_is_hidden(before: str) -> None:
+    secret = "a-key-of-some-length"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        echo = encode((before + secret).encode())
+        shown = answer(b"denied: " + echo, hidden=(secret,)).excerpt()
+        assert "***" in shown
+        assert echo.decode()[4 + len(before) : 20] not in shown
 
 
 def test_hiding_takes_no_time_on_hostile_pages() -> None:
