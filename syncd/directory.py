@@ -114,10 +114,11 @@ class Directory:
             if self._braked(connection, held, brake, "companies"):
                 return []
             self._record_companies(connection, seen, listed, known, changed, opting_out)
+            head = ledger.head(connection) if newly else None
         for one in newly:
             self._log.info("company opted out", company=one, contacts=affected.get(one, 0))
-        if newly:
-            self.log_head()
+        if head:
+            self._tell_head(head)
         return [one for one in newly if one in known]
 
     def _record_companies(
@@ -340,6 +341,9 @@ class Directory:
         """Write the head of the ledger to the log, so that a copy of it leaves the machine."""
         with self._database.begin() as connection:
             head = ledger.head(connection)
+        self._tell_head(head)
+
+    def _tell_head(self, head: ledger.Head) -> None:
         self._log.info("ledger head", head=str(head))
 
 

@@ -44,7 +44,9 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
         return Mirror(value), Consent.OPTED_OUT if value is Consent.OPTED_OUT else None
     if before.pending is not None and value is before.pending:
         # If an old value was the same, this may be that one, and what we sent in between may show up yet.
-        return Mirror(value, echoes=before.echoes - {value} if value in before.echoes else frozenset()), None
+        if value in before.echoes:
+            return Mirror(value, echoes=before.echoes - {value}), None
+        return Mirror(value, echoes=_unseen(before, value)), None
     if value is before.shown:
         return before, None
     # What was shown until now is over: should it come back, a person has brought it back.
@@ -55,7 +57,13 @@ def look(before: Mirror | None, value: Consent | None) -> tuple[Mirror, Consent 
     if late or (before.pending is not None and value is not Consent.OPTED_OUT):
         # Not a person's for certain; only an opt-out may be believed on suspicion. What we sent may still come.
         return Mirror(value, before.pending or before.shown, echoes), None
-    return Mirror(value), value
+    return Mirror(value, echoes=_unseen(before, value)), value
+
+
+def _unseen(before: Mirror, value: Consent | None) -> frozenset[Consent | None]:
+    """An opt-in that was sent and never shown may still be done late; then it is nobody's new opt-in."""
+    sent = before.echoes | {before.pending}
+    return sent & {Consent.OPTED_IN} - {before.shown, value}
 
 
 def arrived(before: Mirror, value: Consent) -> bool:

@@ -101,8 +101,8 @@ class Judge:
         elif piece == "companies" and worked is None and self.stage.kills != self._kills:
             self._kills = self.stage.kills  # it may have been taken over, and then the process ended
             self._brake(killed=True)
-        elif piece == "companies" and worked:
-            self._brake()
+        elif piece == "companies" and worked is not None:
+            self._brake(killed=not worked)
 
     def _opt_outs_seen(self) -> None:
         """An opt-out that nothing of ours explains is a person's, and in the ledger now."""
@@ -140,7 +140,14 @@ class Judge:
         ours = {edit.contact for edit in self.stage.psa.edits[edits:]}
         for contact, shown in self.stage.connector.shown.items():
             was = known[contact].mirror if contact in known else None
-            if was is None or contact in ours or was.pending or was.echoes or shown is was.shown:
+            if (
+                was is None
+                or contact in ours
+                or self._sightings.touched(contact)
+                or was.pending
+                or was.echoes
+                or shown is was.shown
+            ):
                 continue
             if shown is IN and contact not in new:
                 raise Broken("e", f"{contact}: a person set {shown}, the list showed it, and it went unseen")
@@ -306,6 +313,13 @@ class Judge:
             (one["contact"], one["after"])
             for one in seen.writes
             if one["result"] == "refused" and (one["contact"], Consent(one["after"])) in self.stage.psa.behind
+        }
+        # What we wrote, but was done late, may be believed to be a person's.
+        by_staff = {(contact, one["after"]) for contact, told in seen.staff.items() for one in told}
+        known |= {
+            (contact, OUT)
+            for contact, after in by_staff
+            if after == OUT and (contact, OUT) in self.stage.psa.behind
         }
         for contact, edit in last.items():
             self.counts["writes looked for in the ledger"] += edit.by_us

@@ -8,7 +8,17 @@ from datetime import timedelta
 
 from syncd.sandbox.simulate.chance import Chance
 from syncd.sandbox.simulate.judge import Judge
-from syncd.sandbox.simulate.stage import BEGIN, PIECES, POLL, POLLS, SWEEP, Broken, MemoryDatabase, Stage
+from syncd.sandbox.simulate.stage import (
+    BEGIN,
+    CLOCK_STEPS,
+    PIECES,
+    POLL,
+    POLLS,
+    SWEEP,
+    Broken,
+    MemoryDatabase,
+    Stage,
+)
 from syncd.sandbox.simulate.story import Author, Story, without
 from syncd.store import mirror
 
@@ -84,11 +94,14 @@ def _rest(stage: Stage, judge: Judge) -> None:
         stage.clock.passed += POLL
     judge.at_rest(prompt_only=stage.healing)
     if stage.healing:
-        stage.clock.passed += SWEEP.total_seconds()
+        # By our clock, which may have been ahead when a conversation was read.
+        stage.clock.passed += (SWEEP + max(CLOCK_STEPS)).total_seconds()
         for _ in range(PASSES):
             stage.work(PIECES)
             stage.clock.passed += POLL
         judge.at_rest(prompt_only=False)
+    else:  # who came while others were deleted is known only now, and then those are believed to be gone
+        stage.work(PIECES)
     before = judge.effects()
     stage.work(PIECES)
     judge.quiet(before)

@@ -41,14 +41,16 @@ class Sightings:
         self._asked = self._connector.asked.copy()
         self._edits = len(self._psa.edits)
 
+    def touched(self, contact: str) -> bool:
+        """Whether we took up a change of this contact meanwhile: the list may be older than that."""
+        return self._connector.asked[contact] != self._asked[contact]
+
     def changed(self) -> dict[str, Consent | None]:
         """What the list showed otherwise than the last one, but for contacts that we wrote to meanwhile."""
-        asked = self._connector.asked
         return {
             contact: value
             for contact, value in self._connector.shown.items()
-            if asked[contact] == self._asked[contact]
-            and (contact not in self._last or self._last[contact].value is not value)
+            if not self.touched(contact) and (contact not in self._last or self._last[contact].value is not value)
         }
 
     def unexplained(self, contact: str, upto: int | None = None) -> Edit | None:

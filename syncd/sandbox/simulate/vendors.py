@@ -199,7 +199,7 @@ class Psa:
 
     ever:   each company, with numbers, that a contact ever had
     others: what people left in all fields but ours
-    behind: (contact, value) that we wrote and readers did not see at once
+    behind: (contact, value) that we wrote and readers did not see at once, or that was done late
     """
 
     world: World
@@ -241,6 +241,7 @@ class Psa:
         """Nobody heard how our write ended; it is done a while later, whatever was set meanwhile."""
         when = self.world.true_now() + timedelta(seconds=self.world.chance.dice.choice((2, 20, 70)))
         self._late.append((when, contact, value))
+        self.behind.add((contact, value))
 
     def catch_up(self) -> None:
         """Do what was put off and is due now."""
