@@ -70,6 +70,19 @@ def test_arrived(before, shows, expected):
     assert arrived(before, shows) is expected
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param([("write", OUT), ("shows", OUT)], id="our opt-out was seen in between"),
+        pytest.param([("shows", OUT)], id="a person's opt-out was seen in between"),
+    ],
+)
+def test_an_opt_in_of_ours_that_is_done_late_is_nobodys(then):
+    mirror, edits = live(Mirror(None), ("write", IN), *then, ("shows", IN))
+    assert IN not in edits
+    assert needs_write(OUT, mirror)
+
+
 def test_what_may_be_an_echo_of_a_write():
     assert Mirror(OUT).sending(IN) == Mirror(OUT, IN, frozenset({OUT}))
     assert Mirror(OUT).sending(IN).sending(OUT) == Mirror(OUT, OUT, frozenset({OUT, IN}))
