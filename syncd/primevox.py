@@ -140,7 +140,7 @@ class PrimeVox:
 
     def __init__(self, transport: Transport, base_url: str, ours: frozenset[str], *, deadline: float = 10) -> None:
         self._lists = transport.client(base_url, deadline=deadline, max_bytes=32 * 2**20)
-        self._threads = transport.client(base_url, deadline=deadline, max_bytes=32 * 2**20)
+        self._threads = transport.client(base_url, deadline=deadline, max_bytes=16 * 2**20)
         self._ours = ours
         # Which form of the number worked, by line. Two threads may both find out; they write the same value.
         self._form: dict[tuple[str, str], str] = {}

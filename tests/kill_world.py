@@ -429,7 +429,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Any]:
 
 def _label(entry: Entry) -> str:
     """An entry without what differs from run to run: its place in the chain, and dates."""
-    left_out = ("seq", "at", "prev", "hash", "sent", "last_outbound", "since", "of")
+    left_out = ("seq", "at", "prev", "hash", "sent", "last_outbound", "since", "of", "known")
     return json.dumps({key: value for key, value in entry.items() if key not in left_out}, sort_keys=True)
 
 
