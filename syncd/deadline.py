@@ -8,6 +8,7 @@ handshake included) to the last byte of the body; the blocked read then ends at 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -19,11 +20,16 @@ from typing import Any, Self
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from syncd.clock import Clock
 
 # So many "not yet" are taken before an answer; nobody in earnest sends more than a few.
 MOST_INTERIM = 20
 
 _calls = threading.local()
+_clock = Clock()  # the system's, as that of the timer below
 
 
 class Deadline:
@@ -40,6 +46,7 @@ class Deadline:
         self._lines: list[_Line] = []
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
+        self._end = _clock.monotonic() + seconds
 
     def __enter__(self) -> Self:
         _calls.deadline = self
@@ -58,6 +65,11 @@ class Deadline:
     def unsent(self) -> bool:
         """Whether a connection was made and nothing of the request was handed to it: a failed TLS handshake."""
         return bool(self._lines) and not self.began
+
+    @property
+    def left(self) -> float:
+        """Seconds until the time is up; below zero afterwards."""
+        return self._end - _clock.monotonic()
 
     def watch(self, line: _Line) -> None:
         """Shut this line when the time is up."""
@@ -119,11 +131,35 @@ class _Line:
                 self._socket.close()
 
 
+def _current() -> Deadline | None:
+    """The deadline of the call that this thread makes."""
+    deadline: Deadline | None = getattr(_calls, "deadline", None)
+    return deadline
+
+
+def _still_in_time() -> None:
+    deadline = _current()
+    if deadline and deadline.passed:
+        raise TimeoutError("the time of the call is up")
+
+
 class _FinalResponse(HTTPResponse):
     """Passes over interim answers. `http.client` passes over 100 only and takes any other for the answer itself.
 
     Then the real one would be read as the answer to the next request on that connection.
+
+    Reads nothing of a body once the time is up: a socket that is shut still hands out megabytes that had arrived,
+    and to unpack those can take long, as thousands of empty gzip members do.
     """
+
+    def read(self, amt: int | None = None) -> bytes:
+        _still_in_time()
+        return super().read(amt)
+
+    def _safe_read(self, amt: int) -> bytes:  # how urllib3 reads a chunk
+        _still_in_time()
+        part: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        return part
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MOST_INTERIM):
@@ -142,10 +178,42 @@ class _Watched:
     _line: _Line | None = None
 
     def _new_conn(self) -> socket.socket:
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        try:
+            sock = self._reach()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no address answered in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no address could be reached: {error}") from error  # type: ignore[arg-type]
         self._line = _Line(sock)
         self._watch()
         return sock
+
+    def _reach(self) -> socket.socket:
+        """A socket that is connected to the first address of the host that answers.
+
+        urllib3 would give the whole time to each address. Here each gets half of what is left of the call at most:
+        many silent ones do not outlast it, and the next one has its turn where IPv6 leads nowhere.
+        """
+        refused: OSError = TimeoutError("no time left")
+        places = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)  # type: ignore[attr-defined]
+        for family, kind, protocol, _, address in places:
+            deadline = _current()
+            left = deadline.left if deadline else math.inf
+            if left <= 0:
+                break
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():  # type: ignore[attr-defined]
+                    sock.setsockopt(*option)
+                sock.settimeout(min(self.timeout, left / 2))  # type: ignore[attr-defined]
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                refused = error
+            else:
+                sock.settimeout(self.timeout)  # type: ignore[attr-defined]
+                return sock
+        raise refused
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._watch()
@@ -154,8 +222,7 @@ class _Watched:
     def send(self, data: Any) -> None:
         if self.sock is None:  # type: ignore[attr-defined]
             self.connect()  # type: ignore[attr-defined]
-        deadline: Deadline | None = getattr(_calls, "deadline", None)
-        if deadline:
+        if deadline := _current():
             deadline.sending()
         super().send(data)  # type: ignore[misc]
 
@@ -166,7 +233,7 @@ class _Watched:
         super().close()  # type: ignore[misc]
 
     def _watch(self) -> None:
-        deadline: Deadline | None = getattr(_calls, "deadline", None)
+        deadline = _current()
         if deadline and self._line:
             deadline.watch(self._line)
 

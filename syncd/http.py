@@ -325,15 +325,16 @@ class Client:
             json=body,
             data=form,
             headers=headers,
-            # Connecting may take this long for *each* address of the host: where IPv6 leads nowhere, the time of
-            # the call must still suffice for the next address.
+            # The most that connecting to one address of the host may take; see also `deadline`.
             timeout=(min(5.0, self._deadline / 2), self._deadline),
             allow_redirects=False,
             stream=True,
         ) as response:
-            encoding = response.headers.get("Content-Encoding", "").lower()
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
             if encoding not in _ENCODINGS:
                 raise _OddAnswer(f"{what}: the answer is packed in a way that was not asked for")
+            if encoding:  # urllib3 would leave the body packed where a blank follows the name
+                response.raw.headers["Content-Encoding"] = encoding
             content = bytearray()
             for chunk in response.iter_content(_CHUNK):
                 content += chunk

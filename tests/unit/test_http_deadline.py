@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import shutil
 import socket
@@ -11,13 +12,16 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 from wire import QUIET, Wire, drip, ok
 
-from syncd.deadline import Deadline
+from syncd.deadline import Deadline, _FinalResponse
 from syncd.errors import Ambiguous, ShapeChanged, SyncdError, Transient
 from syncd.http import Client
 
@@ -123,6 +127,22 @@ def test_an_answer_that_never_comes_is_none(interim: bytes) -> None:
             wire.client().write("PATCH", "/x", {})
 
 
+@pytest.mark.parametrize("early", [b"101 Switching Protocols", b"103 Early Hints\r\n\r\nHTTP/1.1 103 Once More"])
+def test_what_follows_a_broken_answer_is_never_given_to_another_request(early: bytes) -> None:
+    def play(line: socket.socket, number: int) -> None:
+        if number == 1:
+            line.sendall((b"HTTP/1.1 " + early + b"\r\n\r\n") * 15)
+            time.sleep(0.02)
+        line.sendall(ok(b"[%d]" % number))
+
+    with Wire(play) as wire:
+        client = wire.client()
+        with pytest.raises(Ambiguous, match="the connection broke"):
+            client.write("PATCH", "/x", {})
+        assert [client.get("/x").json() for _ in range(2)] == [[2], [3]]
+        assert wire.connections == 2
+
+
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate,gzip", "br", "x"])
 def test_an_answer_packed_in_layers_is_refused_unread(encoding: str) -> None:
     packed = gzip.compress(gzip.compress(b"{}"))
@@ -133,11 +153,120 @@ def test_an_answer_packed_in_layers_is_refused_unread(encoding: str) -> None:
             wire.client().write("PATCH", "/x", {})
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity"])
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", " gzip ", "deflate", "identity"])
 def test_an_answer_packed_once_is_read(encoding: str) -> None:
-    body = b"[7]" if encoding == "identity" else gzip.compress(b"[7]")
+    body = {"identity": b"[7]", "deflate": zlib.compress(b"[7]")}.get(encoding, gzip.compress(b"[7]"))
     with Wire(lambda line, _: line.sendall(ok(body, b"Content-Encoding: %s\r\n" % encoding.encode()))) as wire:
         assert wire.client().get("/x").json() == [7]
+
+
+EMPTY = gzip.compress(b"") * 5000  # unpacks to nothing, so no cap on the size ever ends it
+ENDLESS = {
+    "length": (b"Content-Length: 1000000000\r\n", EMPTY),
+    "end-of-line": (b"", EMPTY),
+    "chunks": (b"Transfer-Encoding: chunked\r\n", b"%x\r\n%s\r\n" % (len(EMPTY), EMPTY)),
+}
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+def test_an_answer_that_unpacks_to_nothing_is_cut(how: str) -> None:
+    head, body = ENDLESS[how]
+
+    def play(line: socket.socket, _: int) -> None:
+        line.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" + head + b"\r\n")
+        while True:
+            line.sendall(body)
+
+    with Wire(play) as wire:
+        client = wire.client(deadline=0.2)
+        start = time.monotonic()
+        with pytest.raises(Transient, match="no complete answer within"):
+            client.get("/x")
+        with pytest.raises(Ambiguous, match="sent, but no complete answer"):
+            client.write("PATCH", "/x", {})
+        assert time.monotonic() - start < 1.2
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 50000", b"Transfer-Encoding: chunked"])
+def test_what_had_arrived_is_not_unpacked_once_the_time_is_up(head: bytes) -> None:
+    chunk = b"%x\r\n%s\r\n" % (50_000, b" " * 50_000) if b"chunked" in head else b" " * 50_000
+    one, two = socket.socketpair()
+    with one, two, Deadline(60) as deadline:
+        two.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + chunk)
+        answer = _FinalResponse(one)
+        answer.begin()
+        body = urllib3.HTTPResponse(answer, dict(answer.msg), preload_content=False)
+        parts = body.stream(1000)
+        assert next(parts) == b" " * 1000
+        deadline._cut()
+        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+            next(parts)
+        answer.close()
+
+
+# --- hosts of many addresses -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[int]:
+    """A port that neither accepts nor refuses: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def leads_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """Every host has these ports of this machine for its addresses."""
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+
+
+def test_many_addresses_that_are_silent_do_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Wire(lambda line, _: line.sendall(ok())) as wire, silent() as port:
+        leads_to(monkeypatch, *[port] * 12)
+        client = wire.client(deadline=0.3)
+        for call in (lambda: client.get("/x"), lambda: client.write("PATCH", "/x", {})):
+            start = time.monotonic()
+            with pytest.raises(Transient, match="no connection") as caught:
+                call()
+            assert not isinstance(caught.value, Ambiguous)
+            assert time.monotonic() - start < 0.6
+        assert wire.connections == 0
+
+
+def test_an_address_that_answers_is_reached_behind_some_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Wire(lambda line, _: line.sendall(ok(b"[1]"))) as wire, silent() as port:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            nobody = closed.getsockname()[1]
+        leads_to(monkeypatch, nobody, port, port, wire.port)
+        client = wire.client(deadline=1.0)
+        assert client.get("/x").json() == client.write("PATCH", "/x", {}).json() == [1]
+        assert wire.connections == 1
+
+
+@pytest.mark.parametrize("none", [[], socket.gaierror(socket.EAI_NONAME, "unknown")])
+def test_a_host_without_an_address_is_no_connection(none: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> Any:
+        if none:
+            raise none
+        return none
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        Wire(lambda line, _: line.sendall(ok())) as wire,
+        pytest.raises(Transient, match="no connection") as caught,
+    ):
+        wire.client().write("PATCH", "/x", {})
+    assert not isinstance(caught.value, Ambiguous)
+
+
+# --- connections that are kept ---------------------------------------------------------------------------
 
 
 def test_connections_are_kept_and_a_dead_one_is_replaced() -> None:
