@@ -122,20 +122,22 @@ _NETS = (
         "unsubscribe-in-doubt",
         r"""
     unsubscrib~ !(from !(this|these|it|all|your|here)|button|link|page)|opting out !(of !(texts?|texting|the texts|
-        these texts))|optout !(of|from|\w+ (out|of|from)|the \w+ \w+ (out|of|from))
+        these|this))|optout (of|from) (this|these|your) !(trial|plan|meeting|feature|policy|plans)|optout
+        !(of|from|\w+ (out|of|from)|the \w+ \w+ (out|of|from))
 """,
         unless="    WORK",
     ),
     _net(
         "unsubscribe-in-doubt",
-        "    unsubscrib~|opting out|optout|opted out",
-        "    texts?|texting",
+        "    unsubscrib~|opting out|optout|opted out|unenroll~|deregister~|unregister~",
+        "    texts?|texting|OUR_TEXTS",
         unless="    FEATURE",
     ),
     _net(
         "threat",
         r"""
-    lawyers?|attorneys?|legal (action|counsel|department|team)|sue|suing|fcc|ftc|tcpa|harassment|stalking
+    lawyers?|attorneys?|solicitors?|legal (
+        action|counsel|department|team)|sue|suing|fcc|ftc|tcpa|harassment|stalking
     (file|filing|filed) ... (complaint|report|suit)|(report|reporting|reported|block|blocking|blocked) (you|yall|
         this number|your)
 """,
@@ -269,6 +271,11 @@ some-texts:
         snooze|silence|dont (send|need|want)|i (dont|no longer) (want|need)|enough|too many|cut down|reduce|limit)
         (with|sending|getting|from|of|on|the|me|us|these|those|your|my|all|any|this|more|so many|daily|weekly|text|
         automated|marketing|constant|annoying|survey|ticket|receive|to)* ALERTS [(to|on|for) ME]
+    no (reminders?|notifications?|alerts?|notices|surveys) please|please no (reminders?|notifications?|alerts?|
+        notices|surveys)
+    (get|have|receive) (fewer|less) (of (these|those)|texts|messages)|[can you] (stop|pause) (these|those) (while|
+        until|during|for) \w+ [\w+] [\w+]
+    (do|must) (i|we) have to (get|receive|have) (these|those|them)
     (stop|quit) sending (these|this|them|those|me this|me stuff|me things|me anything|stuff) [to (me|us)]
     (stop|quit|end|no) [more] (marketing|promotions|solicit\w+|reminding (me|us)|notifying (me|us)|alerting (me|
         us))
@@ -289,6 +296,7 @@ soft-refusal:
     (i am|we are|am)* (not interested|no interest) [in (this|these|your \w+)]
     enough (already|is enough|of this|with this|messages|texts)*|(knock|cut) it (off|out)|give it a rest
     dont need (this|these|your services?) [anymore]
+    [i (would like|want)] off please|please off|(dont|never) (send|text) (me|us) anything [else] [(ever|again)]
     (i|we) (dont|no longer) (need|want) (this|these) [anymore]|not (wanted|welcome)
     dont want (this|these) [anymore]
     [i] (didnt|did not|never) (sign|signed|ask|asked|subscribe|subscribed|consent|consented|agree|agreed|optin)
@@ -427,6 +435,7 @@ wrong-person:
         cell)|not the (right|correct) person
 soft-refusal:
     (why|how) ... (getting|receive|keep getting|get) (these|your|all these)* texts
+    on [(the|a|your)] [national] dnd (list|registry)|(registered|enrolled) (on|under|in|with|for) [the] dnd
     (still|why i am|why am i) (getting|receive) (these|them) !(\w+)|i keep getting (your|these (texts|messages|
         alerts)|these !(\w+))
     why (are|do|did|would) you (still|even|keep|always|guys|people|all)* (texting|text|messaging|contacting) (me|

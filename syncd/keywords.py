@@ -21,7 +21,7 @@ from syncd.model import Intent
 from syncd.notation import pattern, phrase
 from syncd.wording import RUN, TAPBACK, clean, is_typo, one_spelling, own_words
 
-RULES_VERSION = "2"  # stored with each piece of evidence; bump it when any reading may change
+RULES_VERSION = "3"  # stored with each piece of evidence; bump it when any reading may change
 
 
 @dataclass(frozen=True, slots=True)

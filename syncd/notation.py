@@ -68,7 +68,8 @@ ALL_OF_US:
     (all|any|each) [of] (our|my|the) (employees|staff|people|users|team|workers|contacts)
     (me|us) and (my|our|the [rest of the]) (\w+ and)* (staff|team|employees|coworkers|colleagues|ORG|people|others)
 ADJ:
-    (all|any|more|of|these|those|the|this|your|such|text|automated|unwanted|(the|these|your|this|this is) spam|los|
+    (all|any|more|additional|of|these|those|the|this|your|such|text|automated|unwanted|(the|these|your|this|
+        this is) spam|los|
         las|mas|ningun|estos|sus|tus|mis|no|and|electronic|telephone|phone|sms|boring|annoying|stupid|damn|dumb|
         silly|unsolicited|further|future|other|random|constant|endless|nonstop|company|business|work|bulk|mass|kind
         of|sort of)*
@@ -78,8 +79,8 @@ TEXTS:
     ADJ (texts|messages|texting|messaging|text|message) [COMMUNICATIONS]
 SURE_TEXTS:
     ADJ (texts|texting) [COMMUNICATIONS]
-    ADJ (these|those|your|text|unwanted|automated|unsolicited|spam|further|electronic|los|mas|estos|sus) (messages|
-        message|text|messaging)
+    ADJ (these|those|your|text|unwanted|automated|unsolicited|spam|further|additional|electronic|los|mas|estos|
+        sus) (messages|message|text|messaging)
     all messages
 LIST:
     (your|the|this|that|these|those|any|all|every|future|further|la|el|su|de|esta|tu|cette|votre)* (text|texting|
@@ -103,7 +104,8 @@ RECORDS:
         contacts|files|phone|phones|file|service|directory|rolodex)|LIST|(these|those|all of (this|these|it)) !(\w+
         list)
 STOP:
-    (stop|quit|cease|discontinue|halt|end|refrain from|desist from|put (a stop|an end) to|pull the plug on|do away
+    (stop|quit|cease|discontinue|halt|end|(refrain|abstain|desist) from|put (a stop|an end) to|pull the plug
+        on|do away
         with|(knock|cut|lay|pack|leave) [it] (off|out|in)) (all|with|it with|it and|already|the|and desist|any|and|
         from|please|now)*
 TEXTING:
@@ -196,7 +198,8 @@ OWN:
     (demand|request|notice) is hereby (made|given) that [you]|[i] (am|hereby)* (exercise|exercising|invoke|
         invoking) (my|our) right to|[and] (my|the|your) [\w+] (answer|reply|response|word) is|(i|we) (do)*
         (believe|thought|know)|per (your|the) (message|text|instructions?)
-    is there (any|a) way you (can|could)|(pursuant to|under|per|in accordance with|as required by|according to) ...
+    is there (any|a) way you (can|could)|(would|is) it [be] possible|(pursuant to|under|per|in accordance
+        with|as required by|according to) ...
     (this is|thats|for) the \w+ time [that]|this is (my|a|an|your)|like|[being] (notified|advised|instructed|
         warned|requested|directed|ordered|on notice) [(to|that)]|(let it be known|please be advised) [that]
     (please)* (honor|note|consider this) (my|that) [(request|wish)] [to]|time to
@@ -227,6 +230,7 @@ KINDLY:
     would you|will you|(on|at|to|from|for) (this number|my (number|cell|phone))|(via|by) text
     as of (now|today)|all the time|constantly|in the future|for any reason|no more
     (from|by) (you|this number)
+    not (by|via) (text|texts|texting)
     with (this|these|your|the|all)* (crap|shit|bs|nonsense|texts|messages|stuff|junk|spam)|i beg [you]
     have a (good|great|nice) day|(stop|unsubscribe|optout)|remove me|ya|nunca|jamais|plus|like this
     rn|fr|tho|though|kk?|weirdos?|creep|bruh|sis|bestie|hun|honey|darling|buddy|pal|hereafter|directly|ever again|
@@ -252,7 +256,8 @@ COMPLAINT:
     [,] (why|you|yet|and|so|still|but|how|what|this)|and (you|i|we|still|yet|keep|am|the|these)|why|yet|so why
     still|but (you|i|the|these|still|am)|before you|until you
 THREAT:
-    sue|suing|(report|reporting) (you|this|to|as|it to|NUMBER)|reported (to|as)|lawyer|attorney|fcc|ftc|tcpa|legal|
+    sue|suing|solicitors?|ombudsman|(report|reporting) (you|this|to|as|it to|NUMBER)|reported
+        (to|as)|lawyer|attorney|fcc|ftc|tcpa|legal|
         complaint
     court|police|cops|lawsuit|(file|filing|press|pressing) (a|an) (complaint|suit|lawsuit|charge|report|grievance)
     (block|blocking|blocked) (you|this|your|it|and|!(\w+))|filing (suit|charges)
@@ -292,7 +297,7 @@ REFUSING:
         knock|cut) [\w+] [\w+] off
     pause|mute|fewer|less|hate|annoy~|unwanted|unwelcome|unsolicited|bother~|harass~|pester~|spamm~|privacy|
         refuse~|decline|against|object to|opposed|cut out|hold off|get rid of|optional|(tired|sick|done|fed up|
-        over) (of|with)|lose|drop
+        over) (of|with)|lose|drop|(keep|count) (me|us) (out|off)
     (dont|not|never|didnt|doesnt|aint|wouldnt|shouldnt|cant) [\w+] [\w+] (want|need|needed|wish|like|care|send|use|
         ask~|agree~|consent~|authori~|permit~|allow~|give|gave|approve~|accept|appreciate|sign~|be|being|
         interested|ok|okay|fan|happy|thrilled|supposed|welcome|bother|do)
@@ -307,7 +312,8 @@ OUR_TEXTS:
     (these|your|more|such|any|further|electronic|automated|those|such) [\w+] (messages|message|alerts|
         notifications|reminders|updates|offers|announcements|notices|notes)|(stop|quit|cease|no|no need) [with]
         [(more|of|the|all the)] messages?|messages? (please)* stop
-    (text|texting|sms) (alerts|notifications|updates|reminders|list|thing|things|stuff|service|program|messaging)
+    (text|texting|sms)
+        (alerts|notifications|updates|reminders|blasts?|list|thing|things|stuff|service|program|messaging)
     (want|need|send) [(more|no more|any)] (messages?|texts?)|(this|your|the text|that text) [text] list|(my|our)
         consent|no texts?
 TOO_MUCH:
@@ -380,7 +386,7 @@ FEATURE:
     teams|outlook|imessages?|iphones?|ipads?|android|apps?|voicemails?|slack|whatsapp|crm|mailchimp|weave|codes?|
         mfa|2fa
     authenticator|verification|otp|patients?|customers?|parents|students|residents|members|tenants?|drivers|
-        errors?|my texts|out loud|working
+        errors?|my texts !(alerts?|notifications?|updates|reminders|to off|off)|out loud|working
     archive~|quarantine|junk folder|spam folder|phishing|bank|vendors?|amazon|facebook|scammers?|keyboard|reminder
         system|screen
     deliver~|sync~|from (going|being|getting)|no longer (get|getting|receive)|(have|had|has|got|getting|see|were|

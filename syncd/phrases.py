@@ -46,6 +46,9 @@ do-not-text:
     NEVER (send|sending) [me] (anything|stuff|things|(these|those|any|such) [\w+]) [else] to NUMBER|NEVER (text|
         message) it
     that you (no longer|not|never) (text|message|contact) ME
+    (can|could|would|will) (you|yall) (guys|people|all|please|maybe|just)* not (ever)* (text|message|contact|
+        texting|messaging|contacting) ME
+    (dont|never) disturb [(me|us)] (by|with) (sending [(me|us)])* TEXTS
     NEVER use (NUMBER|ME) (for|to send) (texts|texting|messaging)
 not-wanted:
     [(i|we)] (really|just|also|still|would|do|have|am|are)* NOT [(really|ever|even)] WANT [to] [be] [(get|getting|
@@ -54,8 +57,13 @@ not-wanted:
     (i|we) NOT WANT [for] you [(guys|people|all)] [to] (text|message|contact|send|TEXTING) [ME] [TEXTS]
     (i|we) (would)* (prefer (not to|to not)|rather not) (be (texted|messaged|contacted)|(get|getting|receive)
         TEXTS)
-    (i|we) (would)* (prefer|rather) [that] (you|yall|you (guys|people|all)|no one|nobody) (did|do|would)* (not|
+    [(i|we)] (would)* (prefer|rather) [that] (you|yall|you (guys|people|all)|no one|nobody) (did|do|would)* (not|
         didnt|dont|wouldnt|no longer|never|!(did|do)) (text|texted|message|messaged|contact|contacted) ME
+    [(i|we)] (really|just|also|still)* NOT WANT to hear from (you|yall) (guys|people|all)*
+        (by|via|over|through) (text|texts|texting)
+    (appreciate|love|like|prefer|rather|grateful|obliged|glad|happy|great|nice|good|best|better|thankful) [it] if
+        (i|we) (didnt|dont|no longer|never|stopped|quit) (get|getting|receive|got|received) SURE_TEXTS
+    to (no longer|not|stop) (get|getting|receive) SURE_TEXTS
     (no (one|body)|nobody) ... (texts?|texting|messages|messaging|contacts|contacting) (me|us|NUMBER) (again|
         anymore|ever|further)
     [(i|we)] (dont|no longer) (want|wish|need) to (get|receive) (these|those) anymore
@@ -107,6 +115,8 @@ off-the-list:
         (national|internal|company|own|federal|state|permanent)* (dnc|dont (call|text|contact|message|solicit)|dont
         disturb (list|lists)|(suppression|optout|stop|block|exclusion|unsubscribe|removal|no text) (list|lists|
         registry)) [(list|lists|registry)]
+    [(\w+th|second|third|2nd|3rd|last|final|formal|official|written|repeated)] request to be (removed|taken off|
+        deleted|unsubscribed|opted out) [[(from|off|of)] RECORDS]
     (i|we) (asked|requested) (SINCE)* to be (removed|taken off|unsubscribed|opted out) [[(from|of)] RECORDS]
     [(i|we)] (am|are|hereby|formally|do|would like to)* (request|requesting|requested|demand|demanding|asking for)
         [(my|our)] removal [(from|off) RECORDS]
@@ -116,6 +126,7 @@ unsubscribe:
     [(i|we)] (hereby|formally|am|do|would like to|will be|choose to|now)* (unsubscribe|optout|opting out|
         unsubscribing) [(ALL_OF_US|ME)] [(from|of|to|for) [(receive|getting)] (this service|all of (this|these|it|
         your texts)|LIST|RECORDS|TEXTS|these|this|all|everything)]
+    (unenroll?|disenroll?|unregister|deregister) (ME|ALL_OF_US) from (LIST|RECORDS|TEXTS)
     stop all (of us|for ALL_OF_US|for !(now|today|tonight|lunch|the|this|maintenance) \w+)
 no-consent:
     [(i|we)] (am|are|hereby|formally|do|now|also|would like to|wish to|want to|have)* (revoke|withdraw|rescind|
@@ -167,8 +178,8 @@ other-channel-only:
         over|using) CHANNEL
     (contact|reach|notify|communicate|correspond|write) [[with] (me|us)] (only (by|via|through) CHANNEL|(by|via|
         through|over) CHANNEL only)
-    (i|we) (only|would|just|do)* (want|wish|prefer|like|agree) to (only)* be (contacted|reached|notified) (by|via|
-        through) CHANNEL [only]
+    (i|we) (only|would|just|do)* (want|wish|prefer|like|agree) to (only)* be (contacted|reached|notified)
+        [only] (by|via|through) CHANNEL [only]
     (use|only use) email only|please email only|email only please|only email me|email me only|by email only
     (communicate|contact|reach out) (only)* (by|via|through) email only
     (email|mail|phone) is the only way (to|you|i)
@@ -276,7 +287,7 @@ ASKING = pattern(
 )
 POLITELY_ASKING = pattern("""
     (can|could|would|will) (you|someone)|(can|could|may) (i|we) [please] be|pueden?|puedes|podrian?|pouvez|pourriez
-    please|how many times|would you mind
+    please|how many times|would you mind|would it be possible
 """)
 AT_THE_WHEEL = pattern(r"""
     (and|while|when|whilst) [(you are|youre)] (driving|drive|drivin|walking|walk|biking|riding|working)
@@ -289,7 +300,8 @@ TAKEN_BACK = pattern(r"""
 # "if you text me again I will report you": the writer revokes, though he names a condition.
 OR_ELSE = pattern(
     r"""
-    if (you|i) (ever)* (text|message|contact|get another text|send|get another)|next text|next time you text
+    if (you|i) (ever)* (text|message|contact|get another text|send|get another)|next (text|message)|next time
+        you text
     another (text|message|one)|(one|any) more (of (these|your))* (texts?|messages?)|(text|contact|message|bother)
         me (again|one more|once more)|keep (texting|messaging) [me] and
     (any|all|every)* (further|future|more|additional) (texts?|messages?|COMMUNICATIONS) ... (will|shall|would|is|

@@ -25,10 +25,11 @@ spanish:
         estos|sus) TEXTS
     ES_TAKE_ME [(de|del|off|from) (RECORDS|TEXTS|ahi|aqui|alli|esto|(la|su|esta|tu|el|sus)* (list|registros?|
         sistema|base de datos|contactos|grupo de texts?))]
-    (que me|me pueden?|puede|pueden|podrian?|favor de) ES_TAKE [de (la|su|esta|tu) list]
-    (ES_TAKE|olvid~) (mi|este) number [de (la|su|esta|tu|sus) (list|sistema|base de datos|registros?|contactos)]
+    [(favor de|pueden?|podrian?)] (ES_TAKE|olvid~) (mi|este) number [de (la|su|esta|tu|sus) (list|sistema|base de
+        datos|registros?|contactos)]
+    (que me|me pueden?|puede|pueden|podrian?|favor de) ES_TAKE [de (la|su|esta|tu) list [de (texts?|TEXTS)]]
     (quiero|quisiera|deseo|necesito|favor de|pueden?)* (darme|darnos|dame|danos|denme|denos|deme|darse) de baja
-        [(mi number|a mi number)]
+        [(mi number|a mi number)] [(de|of) (RECORDS|TEXTS)]
     (revoco|retiro|no doy|no di|nunca di) [mi] (consentimiento|permiso|autorizacion) [(para|a) (recibir|que me)
         ...]
     (dejen?me|dejame|dejen?nos) en paz

@@ -230,6 +230,7 @@ _REWRITES = tuple(
         (r"imma|i'mma|ima", "i am going to"),
         (r"ion(?:t|'t)?(?= (?:want|need|like))", "i dont"),
         (r"(?<=(?:delete|remove) )me(?= (?:number|name|phone))", "my"),
+        (r"(?:quick|quite|qiut)(?= (?:texting|messaging|sending) me(?!\S))", "quit"),
         (r"off of", "off"),
     )
 )

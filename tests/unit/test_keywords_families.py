@@ -11,6 +11,53 @@ from syncd.keywords import read
 from syncd.model import Intent
 
 FAMILIES: dict[str, dict[Intent, tuple[str, ...]]] = {
+    "asked in a roundabout way": {
+        Intent.OPT_OUT: (
+            "Would it be possible to no longer receive these messages? Many thanks",
+            "I would appreciate it if I didn't receive any further texts.",
+            "Would rather you didn't text me again.",
+            "can you guys not text me. like at all",
+            "I really don't want to hear from you people by text anymore",
+            "I'd prefer to be contacted only by email from now on, not by text. My email is in the system.",
+            "Please abstain from any additional messaging to this line.",
+            "Please do not disturb me by sending messages",
+            "This is my second request to be removed",
+            "Please unenroll me from text messaging",
+            "unregister this phone from your texts",
+            "please quick sending me messages",
+            "Next message I get from you goes straight to my solicitor, so don't send one",
+            "Quiero darme de baja de sus mensajes",
+            "Me pueden sacar de la lista de textos? gracias",
+            "favor de quitar mi numero de su lista",
+            "please keep me out of any future text blasts",
+        ),
+        Intent.UNCLEAR: (
+            "is it possible to no longer receive these texts?",
+            "Would it be possible to not receive these messages on weekends?",
+            "can you not text me the code?",
+            "Texts are too much. Off please.",
+            "please deregister me from your message alerts",
+            "please cancel my SMS alerts, all of them",
+            "I am on the DND list",
+            "how do i opt out of this crap",
+            "Please don't send me anything else",
+            "do i have to get these?",
+            "no reminders please",
+        ),
+        Intent.ORDINARY: (
+            "would it be possible to no longer receive the backup report by email",
+            "I put in a request to be removed from the on-call rota",
+            "please unregister this phone from Intune",
+            "My phone is on DND",
+            "I'd like Friday off please",
+            "turn it off please",
+            "favor de quitar mi numero de la lista de la impresora",
+            "can you guys not reboot it before 5",
+            "You can retire my number.",
+            "please don't send me anything until Monday",
+            "Next message said the disk was full",
+        ),
+    },
     "a bare plea beside a reason": {
         Intent.OPT_OUT: (
             "I am no longer interested please stop",
