@@ -44,6 +44,8 @@ LONGEST_RETRY_AFTER = 900.0
 _CHUNK = 65_536
 # Packed once, in a way that `requests` asks for. Layers could be unpacked for minutes without yielding a byte.
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+# So many characters in a row of a secret of at least that length are not shown either.
+_PIECE, _LONG = 8, 12
 _TELLING = 256  # by so many characters a secret is recognised; what follows them is hidden with them
 
 
@@ -379,7 +381,21 @@ def _without(text: str, secrets: tuple[str, ...]) -> str:
         text = re.sub(pattern, "***", text, flags=re.IGNORECASE)
         for form in in_base64(secret):
             text = text.replace(form, "***")
-    return text
+    return _without_pieces(text, secrets)
+
+
+def _without_pieces(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without what a service shows of a key that it cuts or breaks: "the key k7-Qm2xV9... is unknown"."""
+    long = (secret for secret in secrets if len(secret) >= _LONG)
+    pieces = {secret[at : at + _PIECE] for secret in long for at in range(len(secret) - _PIECE + 1)}
+    shown, told_from = "", 0
+    for at, char in enumerate(text):
+        if text[at : at + _PIECE] in pieces:
+            shown += "" if at < told_from else "***"
+            told_from = at + _PIECE
+        if at >= told_from:
+            shown += char
+    return shown
 
 
 def in_base64(secret: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -124,6 +125,21 @@ def test_a_secret_that_comes_back_in_base64_is_hidden(before: str) -> None:
         shown = answer(b"denied: " + echo, hidden=(secret,)).excerpt()
         assert "***" in shown
         assert echo.decode()[4 + len(before) : 20] not in shown
+
+
+@pytest.mark.parametrize(
+    "echo", ["k7-Qm2xV9p...", "****w4ZtR8sJ", "k7-Qm2xV9p\nLw4ZtR8sJ", "k7-Qm2xV9p Lw4ZtR8sJ", "Qm2xV9pL"]
+)
+def test_a_key_that_comes_back_cut_or_broken_is_hidden(echo: str) -> None:
+    shown = answer(f"the key {echo} is unknown".encode(), hidden=("k7-Qm2xV9pLw4ZtR8sJ",)).excerpt()
+    assert re.fullmatch(r"the key [*. ]+ is unknown", shown)
+
+
+def test_words_that_a_key_shares_with_a_text_are_not_hidden() -> None:
+    said = answer(
+        b"elevench stands for elevenchars; a-long is short", hidden=("elevenchars", "a-longer-key")
+    ).excerpt()
+    assert said == "elevench stands for ***; a-long is short"
 
 
 def test_hiding_takes_no_time_on_hostile_pages() -> None:
