@@ -7,6 +7,7 @@ Messages name the reference, never what it led to, and never a literal that stoo
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import resource
@@ -19,6 +20,8 @@ LARGEST = 64 * 1024  # bytes; a private key has a few thousand
 SYSTEMD_FOLDER = "CREDENTIALS_DIRECTORY"
 # `LoadCredential=syncd:/etc/syncd/credentials` loads a whole folder, and names its files `syncd_NAME`.
 SYSTEMD_PREFIX = "syncd_"
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 _REFERENCE = re.compile(
     r"\$\{(?:(?P<credential>credential):(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})"
@@ -47,7 +50,7 @@ class Vault:
         self._folder = folder / "credentials"
         self._reading = reading
         if reading:
-            _keep_out_of_core_files()
+            _keep_memory_private()
 
     def resolve(self, reference: object, name: str) -> str:
         """The secret behind a reference; BadSecret tells what to do. `name` is a good name for the credential."""
@@ -132,10 +135,14 @@ class Vault:
             raise BadSecret(f"{path} is open to other users; run: chmod {mode} {path}")
 
 
-def _keep_out_of_core_files() -> None:
-    """Let a crash of this process write no core file: its memory is about to hold secrets."""
+def _keep_memory_private() -> None:
+    """Let a crash of this process write no core file, and only root look into it: it is about to hold secrets."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # A program that the kernel hands core files to (core_pattern with a pipe) need not keep to that limit, and
+    # other processes of the same user could read our memory.
+    with contextlib.suppress(OSError, AttributeError):  # only Linux has it
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _is_there(path: Path) -> bool:

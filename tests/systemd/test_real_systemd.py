@@ -270,9 +270,11 @@ def acme(installation: Installation) -> Installation:
 def test_two_msps_on_one_machine(acme: Installation, service: Installation) -> None:
     wait_until(lambda: acme.shown(13, "/var/lib/syncd-acme/psa") == OUT)
     assert acme.show("ActiveState", "Type", unit=ACME) == {"ActiveState": "active", "Type": "notify"}
-    users = [acme.machine.path(f"/proc/{acme.main_pid(unit)}").stat().st_uid for unit in (UNIT, ACME)]
-    assert len(set(users)) == 2
-    assert 0 not in users
+    users = [
+        re.search(r"^Uid:\t(\d+)", acme.read(f"/proc/{acme.main_pid(unit)}/status"), re.MULTILINE)
+        for unit in (UNIT, ACME)
+    ]
+    assert len({user and user[1] for user in users} - {None, "0"}) == 2
     service.systemctl("stop", UNIT)
     assert acme.show("ActiveState", unit=ACME) == {"ActiveState": "active"}
 

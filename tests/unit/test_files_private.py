@@ -252,11 +252,11 @@ def test_the_services_user_may_read_what_root_owns(
 def test_who_reads_a_secret_writes_no_core_file(write: Callable[..., Path]) -> None:
     path = write(edited("format: json", "format: json"))
     code = (
-        "import resource, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\n"
+        "import ctypes, resource, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\n"
         "from syncd import config\nfrom config_file import fake\n"
         "for secrets in (False, True):\n"
         "    config.load(Path(sys.argv[1]), settings_model=fake, secrets=secrets)\n"
-        "    print(resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+        "    print(resource.getrlimit(resource.RLIMIT_CORE)[0], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
     )
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     if hard == 0:
@@ -274,8 +274,9 @@ def test_who_reads_a_secret_writes_no_core_file(write: Callable[..., Path]) -> N
         env={**os.environ, "SYNCD_TEST_SECRET": SECRET},
         preexec_fn=allow,
     )
-    before, after = map(int, done.stdout.split())
-    assert (before, after) == (hard, 0)
+    limit, dumpable, limit_after, dumpable_after = map(int, done.stdout.split())
+    assert (limit, dumpable) == (hard, 1)
+    assert (limit_after, dumpable_after) == (0, 0)
 
 
 def test_a_wish_is_private(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
