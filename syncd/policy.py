@@ -110,10 +110,10 @@ def decide(contact: Contact, evidence: Iterable[Evidence], company: CompanyHisto
 def _dated(evidence: list[Evidence]) -> list[Evidence]:
     """Opt-outs that are dated by when we saw them come after every text that had been read by then.
 
-    Texts are dated by the vendor's clock, what we see by ours. Where the two differ, an older opt-in must not seem
-    to be the newer one.
+    Texts are dated by the vendor's clock, what we see by ours. Where the two differ, or ours was set back in
+    between, an older opt-in must not seem to be the newer one.
     """
-    texts = [(item.seq, item.at) for item in evidence if isinstance(item, Texted) and not item.seen]
+    texts = [(item.seq, item.at) for item in evidence if isinstance(item, Texted)]
     dated = []
     for item in evidence:
         if _is_opt_out(item) and (item.seen if isinstance(item, Texted) else True):

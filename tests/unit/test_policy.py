@@ -470,3 +470,51 @@ def test_an_opt_in_by_staff_against_a_live_opt_out_is_reported(case):
 )
 def test_nothing_else_is_reported_as_put_back(evidence, rules):
     assert OVERRULED not in Row(evidence, None, "", rules=rules).verdict().reason
+
+
+# --- what was seen, and when it could be known -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "opt_out",
+    [
+        pytest.param(replace(stop(9), seen=True), id="a text without a date"),
+        pytest.param(staff(OUT, 9), id="staff"),
+        pytest.param(company_out(9), id="company"),
+    ],
+)
+def test_an_opt_out_that_our_clock_dates_comes_after_what_had_been_read(opt_out):
+    """Our clock may be behind the vendor's, or have been set back."""
+    company = RE_APPROVED if isinstance(opt_out, CompanyOptedOut) else APPROVED
+    assert Row((go(10), opt_out), OUT, "", company).verdict().desired is OUT
+    assert Row((opt_out, go(10)), IN, "", company).verdict().desired is IN
+    assert Row((replace(go(10), seen=True), opt_out), OUT, "", company).verdict().desired is OUT
+
+
+def test_a_text_that_has_a_date_goes_by_its_date_whenever_it_was_read():
+    assert Row((go(10), stop(9)), IN, "").verdict().desired is IN
+
+
+@pytest.mark.parametrize(
+    ("known", "desired"),
+    [
+        pytest.param(1, OUT, id="not known then"),
+        pytest.param(2, IN, id="known"),
+        pytest.param(None, IN, id="an older ledger does not say"),
+    ],
+)
+def test_accepted_staff_opt_ins_do_not_beat_what_staff_could_not_know(known, desired):
+    edit = replace(staff(IN, 5), known=known)
+    said = Row((go(1), stop(4), edit), desired, "", rules=ACCEPT).verdict()
+    assert said.desired is desired
+    assert (OVERRULED in said.reason) == (desired is OUT)
+
+
+def test_the_reason_says_what_waits_what_was_decided_and_what_is_held():
+    assert "waits in review" in Row((unclear(1),), None, "").verdict().reason
+    assert "waits in review" in Row((go(1, doubt="history"),), None, "").verdict().reason
+    assert "waits in review" not in Row((), None, "").verdict().reason
+    assert Row((unclear(1, decision="opt_out"),), OUT, "").verdict().reason.endswith("as was decided in review")
+    assert "review" not in Row((stop(1),), OUT, "").verdict().reason
+    assert "; held: " in Row((go(1),), None, "", UNSET).verdict().reason
+    assert "; without effect: " in Row((go(1),), None, "", active=False).verdict().reason

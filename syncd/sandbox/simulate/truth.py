@@ -194,7 +194,7 @@ def told_texts(seen: Observed, contact: str) -> list[Texted]:
 
 def _dated(evidence: list[Evidence]) -> list[Evidence]:
     """What we date ourselves comes after every text that had been read by then."""
-    texts = [one for one in evidence if isinstance(one, Texted) and not one.seen]
+    texts = [one for one in evidence if isinstance(one, Texted)]
     dated: list[Evidence] = []
     for one in evidence:
         if is_opt_out(one) and not (isinstance(one, Texted) and not one.seen):
