@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from syncd.connector import Change
 from syncd.errors import AuthRefused, ConfigProblem, Permanent, ShapeChanged, Transient
+from syncd.pace import urgent
 from syncd.plan import Lane
 
 REST = (Lane.CASCADE, Lane.OPT_IN)
@@ -98,6 +99,36 @@ def test_stop_that_comes_during_a_cascade_goes_next(world: World) -> None:
     world.psa.on_write = stop
     world.engine.deliver()
     assert [one for one, _ in world.psa.written].index("cy") == 5  # right after the batch that was on its way
+
+
+def test_only_opt_outs_of_persons_are_urgent_to_the_psa(world: World) -> None:
+    """`pace` lets urgent calls pass all that wait."""
+    hurried: dict[str, bool] = {}
+    world.psa.on_write = lambda change: hurried.update({change.contact_id: urgent.get()})
+    world.vox.text(ANN, "STOP")
+    world.vox.text(BOB, "#Go")
+    world.poll()
+    world.psa.add_company("2", COMPANY_OUT)
+    world.look()
+    world.engine.deliver((Lane.OPT_OUT,))
+    assert not urgent.get()
+    world.engine.deliver(REST)
+    assert hurried == {"ann": True, "bob": False, "cy": False}
+
+
+def test_a_contact_that_is_being_written_is_taken_by_no_other_loop(world: World) -> None:
+    world.vox.text(ANN, "STOP")
+    world.poll()
+    asked: list[int] = []
+
+    def other_loop(change: Change) -> None:
+        world.engine.deliver()
+        asked.append(world.psa.asked.count("ann"))
+
+    world.psa.on_write = other_loop
+    world.engine.deliver()
+    assert asked == [1]
+    assert world.psa.written == [("ann", OUT)]
 
 
 # --- the last look ---------------------------------------------------------------------------------------
@@ -404,6 +435,20 @@ def test_psa_that_is_down_delays_and_loses_nothing(world: World) -> None:
     world.steps(11)
     assert world.psa.shows("ann") is OUT
     assert "works again" in world.log.events("info")
+
+
+def test_three_contacts_that_fail_in_a_row_are_a_psa_that_is_down(world: World) -> None:
+    """One that failed before says nothing new, and one that is written says that the PSA works."""
+    for name in crowd(world, 9):
+        world.vox.text(number_of(name), "STOP")
+        world.psa.fails[name] = partial(Transient, "HTTP 500", contact=name)
+    world.poll()
+    before = len(world.psa.calls)
+    world.engine.deliver((Lane.OPT_OUT,))
+    assert world.psa.calls[before:] == ["write"] * 3
+    world.psa.fails.clear()
+    world.steps(20)
+    assert world.status()["pending"] == 0
 
 
 def test_psa_that_asks_for_patience_gets_it(world: World) -> None:
