@@ -46,6 +46,7 @@ _CHUNK = 65_536
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 # So many characters in a row of a secret of at least that length are not shown either.
 _PIECE, _LONG = 8, 12
+_WORDS = re.compile(r"[\W_]*[A-Za-z]?[a-z\W_]*|[A-Z\W_]*")
 _TELLING = 256  # by so many characters a secret is recognised; what follows them is hidden with them
 
 
@@ -388,6 +389,7 @@ def _without_pieces(text: str, secrets: tuple[str, ...]) -> str:
     """The text without what a service shows of a key that it cuts or breaks: "the key k7-Qm2xV9... is unknown"."""
     long = (secret for secret in secrets if len(secret) >= _LONG)
     pieces = {secret[at : at + _PIECE] for secret in long for at in range(len(secret) - _PIECE + 1)}
+    pieces -= {piece for piece in pieces if _WORDS.fullmatch(piece)}  # "invalid client credentials" may be told
     shown, told_from = "", 0
     for at, char in enumerate(text):
         if text[at : at + _PIECE] in pieces:
